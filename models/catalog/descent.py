@@ -1,0 +1,34 @@
+"""The parameters of everything that learns by gradient descent on mini-batches (chapters 7, 8 and 11)."""
+
+from models.catalog.entries import Parameter
+
+DESCENT: dict[str, Parameter] = {
+    "learning_rate": Parameter("float", 0.05, "Step size of the first epoch", low=0.0),
+    "optimizer": Parameter(
+        "categorical",
+        "sgd",
+        "Gradient descent with momentum, or Adam (with weight_decay: AdamW)",
+        choices=("sgd", "adam"),
+    ),
+    "momentum": Parameter("float", 0.9, "Share of the last step that is kept; only for sgd", low=0.0, high=1.0),
+    "nesterov": Parameter("bool", False, "Take the gradient after the momentum's step; only for sgd"),
+    "weight_decay": Parameter(
+        "float", 0.0, "Decoupled decay: weights shrink by learning_rate * weight_decay each step", low=0.0
+    ),
+    "l1": Parameter("float", 0.0, "L1 penalty on the weights by proximal steps: gives exact zeros", low=0.0),
+    "l2": Parameter("float", 0.0, "L2 penalty: l2 / 2 * sum of squared weights is added to the loss", low=0.0),
+    "learning_rate_decay": Parameter(
+        "categorical",
+        "none",
+        "How the learning rate falls: by decay_factor within decay_epochs",
+        choices=("none", "linear", "exponential", "step"),
+    ),
+    "decay_factor": Parameter(
+        "float", 0.1, "Share of the learning rate that is left after decay_epochs", low=0.0, high=1.0
+    ),
+    "decay_epochs": Parameter(
+        "int", 20, "Epochs within which the learning rate falls by decay_factor", low=1, high=1_000_000
+    ),
+    "epochs": Parameter("int", 40, "Passes over the training data, at most", low=1, high=1_000_000),
+    "batch_size": Parameter("int", 64, "Rows in a mini-batch", low=1, high=10_000_000),
+}

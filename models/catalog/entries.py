@@ -1,0 +1,91 @@
+"""What the catalogue says of a trainer, of its parameters and metrics, and of a data set: frozen values, no torch."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Task = Literal["classification", "regression"]
+Direction = Literal["minimize", "maximize"]
+Kind = Literal["float", "int", "categorical", "bool"]
+Value = float | int | str | bool
+LARGEST = 1e300  # neither nan, an infinity nor an integer that no float can hold is below it
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A hyperparameter; the range from `low` to `high` includes both ends, `choices` are those of a categorical."""
+
+    type: Kind
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, name: str, value: object) -> Value:
+        """The value as the learner takes it; raises ValueError that names the parameter if badly typed or out of range."""
+        if self.type == "categorical":
+            if not isinstance(value, str) or value not in self.choices:
+                raise ValueError(f"{name} must be one of {', '.join(self.choices)}, not {value!r}")
+            return value
+        if self.type == "bool":
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} must be true or false, not {value!r}")
+            return value
+        return self._check_number(name, value)
+
+    def _check_number(self, name: str, value: object) -> float | int:
+        numeric = (int, float) if self.type == "float" else int
+        if isinstance(value, bool) or not isinstance(value, numeric) or not abs(value) < LARGEST:
+            raise ValueError(f"{name} must be {'a number' if self.type == 'float' else 'an integer'}, not {value!r}")
+        if self.low is not None and value < self.low:
+            raise ValueError(f"{name} must be at least {self.low:g}, not {value!r}")
+        if self.high is not None and value > self.high:
+            raise ValueError(f"{name} must be at most {self.high:g}, not {value!r}")
+        return float(value) if self.type == "float" else value
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric that a trainer reports at each epoch, for those tasks."""
+
+    name: str
+    direction: Direction
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A trainer; its `default_spec` (objective, space, early_stopping) needs a name and a budget to be a study."""
+
+    name: str
+    title: str
+    chapter: str
+    tasks: tuple[Task, ...]
+    parameters: Mapping[str, Parameter]
+    metrics: tuple[Metric, ...]
+    default_spec: Mapping[str, Any]  # JSON: the shape is the study spec's
+
+    def complete(self, params: Mapping[str, object]) -> dict[str, Value]:
+        """The given parameters, checked, and the defaults for the rest. Raises ValueError that names the wrong one."""
+        for name in params:
+            if name not in self.parameters:
+                near = difflib.get_close_matches(name, self.parameters, n=1)
+                raise ValueError(
+                    f"{self.name} has no parameter {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
+        given = {name: self.parameters[name].check(name, value) for name, value in params.items()}
+        return {name: given.get(name, parameter.default) for name, parameter in self.parameters.items()}
+
+
+@dataclass(frozen=True)
+class BuiltinDataset:
+    """A data set that comes with the package; `classes` is 0 for regression."""
+
+    name: str
+    title: str
+    task: Task
+    rows: int
+    features: int
+    classes: int

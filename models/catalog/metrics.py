@@ -1,0 +1,19 @@
+"""The metrics by task with their directions; each is reported for the training and for the validation part."""
+
+from models.catalog.entries import Direction, Metric, Task
+
+
+def _pair(name: str, direction: Direction, *tasks: Task) -> tuple[Metric, Metric]:
+    return Metric(f"train_{name}", direction, tasks), Metric(f"val_{name}", direction, tasks)
+
+
+LOSS = _pair("loss", "minimize", "classification", "regression")
+CLASSIFICATION = (
+    *_pair("error", "minimize", "classification"),
+    *_pair("accuracy", "maximize", "classification"),
+)
+REGRESSION = (
+    *_pair("mse", "minimize", "regression"),
+    *_pair("mae", "minimize", "regression"),
+    *_pair("r2", "maximize", "regression"),
+)
