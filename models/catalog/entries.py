@@ -24,7 +24,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
     def check(self, name: str, value: object) -> Value:
-        """The value as the learner takes it; raises ValueError that names the parameter if badly typed or out of range."""
+        """The value as the learner takes it. Raises ValueError, naming the parameter, if ill-typed or out of range."""
         if self.type == "categorical":
             if not isinstance(value, str) or value not in self.choices:
                 raise ValueError(f"{name} must be one of {', '.join(self.choices)}, not {value!r}")
