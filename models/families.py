@@ -1,0 +1,30 @@
+"""The families of models by trainer's name: the catalogue says what there is, this table what builds it."""
+
+from collections.abc import Callable, Mapping
+
+from models import linear, logistic, mlp
+from models.catalog import TRAINERS
+from models.learner import Model
+from models.lockstep import Lockstep, derive_seeds
+from models.training import Learner
+
+FAMILIES: dict[str, Callable[..., Model]] = {
+    "linear": linear.build,
+    "logistic": logistic.build,
+    "mlp": mlp.build,
+}
+
+
+def build(trainer: str, params: Mapping[str, object], *, seed: int = 0, seeds: int = 1) -> Learner:
+    """A learner with those parameters and defaults for the rest; over several seeds and the split's folds in lockstep.
+
+    Raises ValueError for an unknown trainer, and for an unknown, badly typed or out-of-range parameter, naming it.
+    """
+    if trainer not in FAMILIES:
+        raise ValueError(f"there is no trainer {trainer!r}; there are {', '.join(FAMILIES)}")
+    complete = TRAINERS[trainer].complete(params)
+
+    def make(member_seed: int) -> Model:
+        return FAMILIES[trainer](seed=member_seed, **complete)
+
+    return Learner(Lockstep(make, derive_seeds(seed, seeds)), TRAINERS[trainer])

@@ -1,0 +1,107 @@
+"""The one training loop: epochs as a generator, early stopping, checkpoint and exact resume. Knows no model."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from models.catalog import Trainer
+from models.checkpoint import decode_epoch, encode_epoch, join, part
+from models.datasets import Split
+from models.learner import EarlyStopping, Epoch, Model
+
+
+class Learner:
+    """A trainer with its parameters and seed, to be fitted: `for epoch in learner.fit(split): …`."""
+
+    def __init__(self, model: Model, trainer: Trainer) -> None:
+        self._model = model
+        self._trainer = trainer
+        self._last: Epoch | None = None
+        self._best: Epoch | None = None
+        self._kept: dict[str, Tensor] = {}  # the best epoch's parameters, under early stopping
+        self._final: dict[str, Tensor] | None = None
+
+    def fit(
+        self,
+        split: Split,
+        *,
+        early_stopping: EarlyStopping | None = None,
+        resume: Mapping[str, Tensor] | None = None,
+    ) -> Iterator[Epoch]:
+        """Trains and yields epoch after epoch; the caller may stop at any. `resume` is an earlier `state()`.
+
+        A resumed run gives the same further epochs and parameters as an uninterrupted one, bit for bit. Training ends
+        after the last epoch, by early stopping (the best parameters are then restored), or after an epoch whose
+        train_loss is not finite: such metrics are reported like any other, but parameters that are nan stay nan.
+        Raises ValueError for a task that the trainer does not learn, a metric it does not report, or a checkpoint
+        that does not fit.
+        """
+        if split.task not in self._trainer.tasks:
+            raise ValueError(f"{self._trainer.name} learns {' and '.join(self._trainer.tasks)}, not {split.task}")
+        self._begin(split, early_stopping, resume or {})
+        while not self._is_over(early_stopping):
+            step = 0 if self._last is None else self._last.step + 1
+            self._model.train(step)
+            self._last = Epoch(step, self._model.evaluate())
+            self._keep(self._last, early_stopping)
+            yield self._last
+        if early_stopping is not None:
+            self._final = self.state()
+            self._model.load_parameters(self._kept)
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose parameters are kept: the best under early stopping, else the last."""
+        return self._best
+
+    def state(self) -> dict[str, Tensor]:
+        """A checkpoint at the present epoch, complete for `fit(…, resume=…)`: flat names to contiguous tensors."""
+        if self._final is not None:
+            return dict(self._final)
+        return join(
+            last=encode_epoch(self._last),
+            best=encode_epoch(self._best),
+            kept=self._kept,
+            parameters=self._model.parameters(),
+            memory=self._model.memory(),
+        )
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Copies of what was learned; after an ended fit under early stopping, the best epoch's."""
+        return _copy(self._model.parameters())
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Preprocessed features (N, …) → probabilities of the classes (N, C), or numbers (N,) in the target's unit."""
+        return self._model.predict(x)
+
+    def _begin(self, split: Split, early_stopping: EarlyStopping | None, resume: Mapping[str, Tensor]) -> None:
+        self._model.begin(split)
+        self._last, self._best, self._kept, self._final = None, None, {}, None
+        if not resume:
+            return
+        self._model.load_parameters(part(resume, "parameters"))
+        self._model.load_memory(part(resume, "memory"))
+        self._last, self._best = decode_epoch(part(resume, "last")), decode_epoch(part(resume, "best"))
+        if early_stopping is None:
+            self._best = self._last
+        else:
+            self._kept = part(resume, "kept") or _copy(self._model.parameters())
+
+    def _is_over(self, early_stopping: EarlyStopping | None) -> bool:
+        if self._last is None or self._best is None:
+            return False
+        if self._last.step + 1 >= self._model.epochs or not math.isfinite(self._last.metrics.get("train_loss", 0.0)):
+            return True
+        return early_stopping is not None and early_stopping.is_over(self._last, self._best)
+
+    def _keep(self, epoch: Epoch, early_stopping: EarlyStopping | None) -> None:
+        if early_stopping is None:
+            self._best = epoch
+        elif early_stopping.is_gain(epoch, self._best):
+            self._best = epoch
+            self._kept = _copy(self._model.parameters())
+
+
+def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
