@@ -1,0 +1,1 @@
+"""The service: studies, leases, suggestions and the dashboard over HTTP."""
