@@ -5,56 +5,83 @@ to sgd's only.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from trialbook.space import Point, Space
-from trialbook.values import Scalar
+from trialbook.values import Scalar, located
 
 MAX_CELLS = 1_000_000
+_MAX_BRANCHES = 50_000
+
+_Given = tuple[tuple[str, Scalar], ...]
 
 
 class Grid:
-    """The grid over a space, each parameter with its values; cell numbers run from 0 to len(grid) - 1."""
+    """The grid over a space, each parameter with its values; cell numbers run from 0 to size - 1."""
 
     def __init__(self, space: Space, values: Mapping[str, Sequence[Scalar]]) -> None:
         self.space = space
-        self.values = {name: tuple(values[name]) for name in space.ordered}
-        self._count = lru_cache(maxsize=100_000)(self._count_below)
+        self.values = {name: values[name] for name in space.ordered}
+        self._counts: dict[tuple[int, _Given], int] = {}
 
-    @cached_property
-    def _parents(self) -> tuple[str, ...]:
-        named = {parent for parameter in self.space.root.values() for parent in parameter.when or {}}
-        return tuple(name for name in self.space.ordered if name in named)
-
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many cells there are: any whole number. Raises ValidationError where conditions branch too often."""
         return self._count(0, ())
 
     def cell(self, index: int) -> dict[str, Scalar]:
         """The point of this cell; the last parameter varies fastest. Raises IndexError outside the grid."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"cell {index} of a grid of {len(self)}")
+        if not 0 <= index < self.size:
+            raise IndexError(f"cell {index} of a grid of {self.size}")
         point: dict[str, Scalar] = {}
         for depth, name in enumerate(self.space.ordered):
-            if not self.space.is_active(name, point):
-                continue
-            for value in self.values[name]:
-                point[name] = value
-                below = self._count(depth + 1, self._given(point))
-                if index < below:
-                    break
-                index -= below
+            if self.space.is_active(name, point):
+                point[name], index = self._choose(depth, name, point, index)
         return {name: point[name] for name in self.space.names if name in point}
 
-    def _given(self, point: Point) -> tuple[tuple[str, Scalar], ...]:
-        """What of a point decides how many cells are below it: its values of parameters that others depend on."""
-        return tuple((name, point[name]) for name in self._parents if name in point)
+    def _choose(self, depth: int, name: str, point: Point, index: int) -> tuple[Scalar, int]:
+        """The value whose share of the cells below holds this index, and the index within that share."""
+        values = self.values[name]
+        if name not in self._needed_until:
+            place, rest = divmod(index, self._count(depth + 1, self._given(depth + 1, point)))
+            return values[place], rest
+        for value in values:
+            below = self._count(depth + 1, self._given(depth + 1, {**point, name: value}))
+            if index < below:
+                return value, index
+            index -= below
+        raise AssertionError("the counts of the values add up to the count above them")
 
-    def _count_below(self, depth: int, given: tuple[tuple[str, Scalar], ...]) -> int:
+    @cached_property
+    def _needed_until(self) -> dict[str, int]:
+        """For each parameter that others depend on, the depth of the last of them."""
+        return {
+            parent: depth
+            for depth, name in enumerate(self.space.ordered)
+            for parent in self.space.root[name].when or {}
+        }
+
+    def _given(self, depth: int, point: Point) -> _Given:
+        """What of a point decides how many cells are below this depth: the values that conditions there ask for."""
+        return tuple(
+            (name, point[name]) for name, last in self._needed_until.items() if last >= depth and name in point
+        )
+
+    def _count(self, depth: int, given: _Given) -> int:
+        known = self._counts.get((depth, given))
+        if known is None:
+            known = self._counts[depth, given] = self._count_below(depth, given)
+            if len(self._counts) > _MAX_BRANCHES:
+                raise located("sampler", "the conditions branch too often for a grid")
+        return known
+
+    def _count_below(self, depth: int, given: _Given) -> int:
         if depth == len(self.space.ordered):
             return 1
         name, point = self.space.ordered[depth], dict(given)
         if not self.space.is_active(name, point):
-            return self._count(depth + 1, given)
-        if name not in self._parents:
-            return len(self.values[name]) * self._count(depth + 1, given)
-        return sum(self._count(depth + 1, self._given({**point, name: value})) for value in self.values[name])
+            return self._count(depth + 1, self._given(depth + 1, point))
+        if name not in self._needed_until:
+            return len(self.values[name]) * self._count(depth + 1, self._given(depth + 1, point))
+        branches = (self._given(depth + 1, {**point, name: value}) for value in self.values[name])
+        return sum(self._count(depth + 1, branch) for branch in branches)

@@ -50,6 +50,8 @@ class Float(_Range):
         self._check_range(self.low, self.high, self.step)
         if not math.isfinite(self.high - self.low):
             raise located("high", "is too far from low")
+        if self.step is not None and (self.high - self.low) / self.step > MAX_INTEGER:
+            raise located("step", "is too small for this range")
         return self
 
     def from_unit(self, u: float) -> float:
@@ -69,7 +71,8 @@ class Float(_Range):
             return (math.log(x) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         if self.step is None:
             return (x - self.low) / (self.high - self.low)
-        return (round((x - self.low) / self.step) + 0.5) / self._n_steps
+        # a point given by hand may lie above the last step
+        return (min(round((x - self.low) / self.step), self._n_steps - 1) + 0.5) / self._n_steps
 
     def contains(self, value: Scalar) -> bool:
         """Whether this value could have been suggested (a step's grid is not enforced on enqueued points)."""
@@ -125,15 +128,15 @@ class Int(_Range):
         if self.log:
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return (math.log(x) - low) / (high - low)
-        return (round((x - self.low) / self.step) + 0.5) / self.size
+        return (min(round((x - self.low) / self.step), self.size - 1) + 0.5) / self.size
 
     def contains(self, value: Scalar) -> bool:
         """Whether this is a whole number within the bounds."""
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
-    def listed(self) -> tuple[int, ...]:
+    def listed(self) -> Sequence[int]:
         """All values, by step."""
-        return tuple(range(self.low, self.high + 1, self.step))
+        return range(self.low, self.high + 1, self.step)
 
     @property
     def size(self) -> int:

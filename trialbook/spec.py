@@ -4,7 +4,7 @@ Pure. What needs the server (is the trainer known, is the data there) is checked
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -205,21 +205,20 @@ class StudySpec(Value):
         for name in self.objective.fixed:
             if name in self.space.root:
                 raise located(("objective", "fixed", name), "is also a parameter of the space")
-        if isinstance(self.sampler, GridSampler):
-            cells = len(self.grid)
-            if cells > MAX_CELLS:
-                raise located("sampler", f"a grid may have at most {MAX_CELLS} cells")
+        if isinstance(self.sampler, GridSampler) and self.grid.size > MAX_CELLS:
+            raise located("sampler", f"a grid may have at most {MAX_CELLS} cells")
         return self
 
     @cached_property
     def grid(self) -> Grid:
         """The cells of a grid study. Raises ValidationError where a parameter has no values."""
-        return Grid(self.space, _grid_values(self.space, self.sampler))
+        assert isinstance(self.sampler, GridSampler)  # noqa: S101  # callers have asked
+        return Grid(self.space, grid_values(self.space, self.sampler))
 
     @property
     def n_cells(self) -> int | None:
         """How many cells a grid study has, None for other samplers."""
-        return len(self.grid) if isinstance(self.sampler, GridSampler) else None
+        return self.grid.size if isinstance(self.sampler, GridSampler) else None
 
     @property
     def direction(self) -> Direction:
@@ -236,7 +235,8 @@ class StudySpec(Value):
         return {**self.objective.fixed, **point}
 
 
-def _grid_values(space: Space, sampler: Any) -> dict[str, tuple[Scalar, ...]]:
+def grid_values(space: Space, sampler: GridSampler) -> dict[str, Sequence[Scalar]]:
+    """The values that each parameter takes on the grid. Raises ValidationError where it has none."""
     for option, named in (("counts", sampler.counts), ("values", sampler.values)):
         for name in named:
             if name not in space.root:
@@ -244,7 +244,7 @@ def _grid_values(space: Space, sampler: Any) -> dict[str, tuple[Scalar, ...]]:
     return {name: _listed(name, parameter, sampler) for name, parameter in space.root.items()}
 
 
-def _listed(name: str, parameter: Float | Int | Categorical, sampler: GridSampler) -> tuple[Scalar, ...]:
+def _listed(name: str, parameter: Float | Int | Categorical, sampler: GridSampler) -> Sequence[Scalar]:
     if name in sampler.values:
         chosen = tuple(sampler.values[name])
         if not all(parameter.contains(value) for value in chosen):
