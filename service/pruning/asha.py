@@ -1,0 +1,52 @@
+"""Asynchronous successive halving (Li et al., 2020, "A System for Massively Parallel Hyperparameter Tuning").
+
+A trial that reaches a rung goes on only if it is among the best 1/reduction_factor of all that reached it so far.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import count, takewhile
+
+from service.pruning.protocol import Own, Rivals, Verdict
+from service.pruning.words import Words, finite, trials
+from trialbook.spec import ASHAPruner
+
+
+class ASHA:
+    """Rung k is at min_resource * reduction_factor ** (min_early_stopping_rate + k) units; step s is s + 1 units.
+
+    Decides at a rung as Optuna's SuccessiveHalvingPruner, which counts s units; there is no pausing, so until
+    reduction_factor trials are there, only the best of them goes on. A report that leaps over rungs is judged at
+    the highest one.
+    """
+
+    rivals: Rivals = "all"
+
+    def __init__(self, options: ASHAPruner, words: Words) -> None:
+        self._factor = options.reduction_factor
+        self._first = options.min_resource * options.reduction_factor**options.min_early_stopping_rate
+        self._words = words
+
+    def milestone(self, step: int, previous_step: int | None) -> int | None:
+        """The step at which the highest rung passed since `previous_step` begins."""
+        before = -1 if previous_step is None else previous_step
+        rungs = takewhile(lambda rung: rung <= step, (self._first * self._factor**k - 1 for k in count()))
+        return max((rung for rung in rungs if rung > before), default=None)
+
+    def judge(self, own: Own, rivals: Sequence[float]) -> Verdict:
+        """Prune what is not among the best 1/reduction_factor at this rung, or has diverged."""
+        if not math.isfinite(own.score):
+            return Verdict(True, self._words.diverged(own.step))
+        ranked = sorted([*map(finite, rivals), own.score])
+        kept = max(len(ranked) // self._factor, 1)
+        bar = ranked[kept - 1]
+        compared = self._words.value(bar) if math.isfinite(bar) else None
+        if own.score <= bar:
+            return Verdict(False, compared=compared)
+        return Verdict(True, self._reason(own, bar, kept, len(rivals)), compared)
+
+    def _reason(self, own: Own, bar: float, kept: int, others: int) -> str:
+        value, compared = self._words.apart(own.score, bar)
+        best = "the best" if kept == 1 else f"the best {kept}"
+        of = f"of {trials(others + 1)} at step {own.milestone}"
+        return f"{self._words.metric} {value} is not among {best} {of}: {compared} is needed"
