@@ -52,7 +52,7 @@ class Settings(BaseSettings):
 
 
 def as_asyncpg(url: str) -> str:
-    """A PostgreSQL URL in its usual forms (`postgres://`, `?sslmode=`), as operators paste it, in the driver's words."""
+    """A PostgreSQL URL in the forms that operators paste (`postgres://`, `?sslmode=`), as SQLAlchemy takes it."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql", DRIVER):
         raise ValueError(f"the database's URL begins with postgresql://, not {parts.scheme or 'no scheme'}://")
