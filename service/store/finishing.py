@@ -1,0 +1,207 @@
+"""The ends of attempts, trials and studies, each one guarded statement: by attempt, by state, by budget."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.store.database import Database
+from service.store.rows import TRIAL_COLUMNS, trial_of
+from trialbook.wire import Trial
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finish says, ready to be stored."""
+
+    state: str
+    value: float | None
+    score: float | None
+    error: str | None
+    reason: str | None
+    attributes: str  # JSON
+    retry: bool
+    digest: bytes  # of the body, so that a repeat is known
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial after its finish, and whether its study may be over by it."""
+
+    trial: Trial
+    study_id: int
+    budget_made: bool
+    target: float | None
+
+
+FINISH = text(f"""
+    with ended as (
+        update trials t set
+            state = case when again.yes then 'waiting' else :state end,
+            failures = t.failures + case when :state = 'failed' then 1 else 0 end,
+            value = cast(:value as float8), score = cast(:score as float8),
+            error = :error, reason = coalesce(:reason, t.prune_reason),
+            attributes = t.attributes || cast(:attributes as jsonb), lease_until = null,
+            finished_at = case when again.yes then null else clock_timestamp() end,
+            finish_seq = case when :state in ('complete', 'pruned') then nextval('finish_order') end
+        from trials old join studies s on s.id = old.study_id, lateral (
+            select :state = 'failed' and :retry and old.failures + 1 < (s.spec #>> '{{trial,max_attempts}}')::int as yes
+        ) again
+        where t.id = :trial and old.id = t.id and t.attempt = :attempt and t.state = 'running'
+        returning t.*, s.name as study, s.n_trials is not null and s.counted >= s.n_trials as budget_made,
+            (s.spec #>> '{{budget,target_value}}')::float8 as target
+    ), closed as (
+        update attempts a set ended_at = clock_timestamp(), outcome = :state, error = :error, digest = :digest
+        from ended where a.trial_id = ended.id and a.attempt = :attempt
+    ), told as (
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, state from ended
+    )
+    select study_id, budget_made, target, {TRIAL_COLUMNS.replace("s.name as study", "t.study")} from ended t
+""")  # noqa: S608  # column names of our own
+KEEP_ANSWER = text("update attempts set answer = :answer where trial_id = :trial and attempt = :attempt")
+
+
+async def finish(db: Database, trial: int, attempt: int, result: Result) -> Finished | None:
+    """End an attempt; None when the lease is lost or the trial no longer runs."""
+    asked = {"trial": trial, "attempt": attempt, **result.__dict__}
+    if result.state != "failed":  # the usual case: one statement, one round trip
+        rows = await db.run(FINISH, asked)
+        return _finished(rows[0]) if rows else None
+    async with db.begin() as connection:
+        row = (await connection.execute(FINISH, asked)).mappings().one_or_none()
+        if row is None:
+            return None
+        ended = _finished(row)
+        if ended.trial.state == "waiting":  # the trial goes on, so its row will not tell this answer again
+            answer = {"trial": trial, "attempt": attempt, "answer": ended.trial.model_dump_json()}
+            await connection.execute(KEEP_ANSWER, answer)
+        return ended
+
+
+def _finished(row: Any) -> Finished:  # Any: a row by column name
+    return Finished(trial_of(row), row["study_id"], row["budget_made"], row["target"])
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt stands: its outcome and, if it was finished, how to know and answer a repeat."""
+
+    outcome: str | None
+    current: bool
+    digest: bytes | None
+    answer: str | None
+    trial: Trial
+
+
+ENDING = text(f"""
+    select a.outcome, t.attempt = a.attempt as is_current, a.digest, a.answer, {TRIAL_COLUMNS}
+    from attempts a join trials t on t.id = a.trial_id join studies s on s.id = t.study_id
+    where a.trial_id = :trial and a.attempt = :attempt
+""")  # noqa: S608  # column names of our own
+
+
+async def ending(db: Database, trial: int, attempt: int) -> Ending | None:
+    """How this attempt stands; None when the trial was deleted."""
+    rows = await db.run(ENDING, {"trial": trial, "attempt": attempt})
+    if not rows:
+        return None
+    row = rows[0]
+    return Ending(row["outcome"], row["is_current"], row["digest"], row["answer"], trial_of(row))
+
+
+RELEASE = text(f"""
+    with ended as (
+        update trials t set state = 'waiting', lease_until = null, reason = :reason
+        from studies s
+        where t.id = :trial and t.attempt = :attempt and t.state = 'running' and s.id = t.study_id
+        returning t.*, s.name as study
+    ), closed as (
+        update attempts a set ended_at = clock_timestamp(), outcome = 'released'
+        from ended where a.trial_id = ended.id and a.attempt = :attempt
+    ), told as (
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'waiting' from ended
+    )
+    select {TRIAL_COLUMNS.replace("s.name as study", "t.study")} from ended t
+""")  # noqa: S608  # column names of our own
+RENEW = text(f"""
+    update trials t set lease_until = clock_timestamp() + make_interval(secs => :ttl) from studies s
+    where t.id = :trial and t.attempt = :attempt and t.state = 'running' and s.id = t.study_id
+    returning {TRIAL_COLUMNS}
+""")  # noqa: S608  # column names of our own
+
+
+async def release(db: Database, trial: int, attempt: int, reason: str) -> Trial | None:
+    """Give a trial back; it waits for the next attempt and no failure is counted."""
+    rows = await db.run(RELEASE, {"trial": trial, "attempt": attempt, "reason": reason})
+    return trial_of(rows[0]) if rows else None
+
+
+async def renew(db: Database, trial: int, attempt: int, ttl: float) -> Trial | None:
+    """Make the lease last `ttl` seconds from now."""
+    rows = await db.run(RENEW, {"trial": trial, "attempt": attempt, "ttl": ttl})
+    return trial_of(rows[0]) if rows else None
+
+
+CANCEL = """
+    with ended as (
+        update trials t set state = 'cancelled', reason = :reason, lease_until = null, finished_at = clock_timestamp()
+        where t.study_id = :study_id and t.state in ('waiting', 'running') {which}
+        returning t.id, t.attempt, t.number, t.study_id
+    ), closed as (
+        update attempts a set ended_at = clock_timestamp(), outcome = 'cancelled'
+        from ended where a.trial_id = ended.id and a.attempt = ended.attempt and a.outcome is null
+    ), told as (
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'cancelled' from ended
+    )
+    select number from ended
+"""
+CANCEL_ONE = text(CANCEL.replace("{which}", "and t.number = :number"))
+CANCEL_OPEN = text(CANCEL.replace("{which}", ""))
+
+
+async def cancel_trial(db: Database, study_id: int, number: int, reason: str) -> bool:
+    """Cancel one trial that waits or runs; False where it was already over."""
+    return bool(await db.run(CANCEL_ONE, {"study_id": study_id, "number": number, "reason": reason}))
+
+
+async def cancel_open(connection: AsyncConnection, study_id: int, reason: str) -> None:
+    """Cancel all trials of a study that wait or run."""
+    await connection.execute(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
+
+
+SETTLE = text("""
+    with over as (
+        update studies s set state = 'completed', finished_at = clock_timestamp(),
+            reason = case when s.counted < coalesce((s.spec #>> '{budget,n_trials}')::int, s.counted)
+                then 'all cells of the grid are done' else 'all trials of the budget are done' end
+        where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null
+            and s.counted >= s.n_trials
+            and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
+        returning s.id, s.state, s.reason
+    )
+    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
+""")
+END = text("""
+    with over as (
+        update studies s set state = :state, finished_at = clock_timestamp(), reason = :reason
+        where s.id = :study_id and s.state in ('running', 'paused')
+        returning s.id, s.state, s.reason
+    )
+    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
+""")
+
+
+async def settle(db: Database, study_id: int) -> bool:
+    """Complete a study whose budget is made and whose trials are all over."""
+    return bool(await db.run(SETTLE, {"study_id": study_id}))
+
+
+async def end_study(db: Database, study_id: int, state: str, reason: str) -> bool:
+    """End a study before its budget is spent; what still waits or runs is cancelled."""
+    async with db.begin() as connection:
+        asked = {"study_id": study_id, "state": state, "reason": reason}
+        if (await connection.execute(END, asked)).first() is None:
+            return False
+        await cancel_open(connection, study_id, reason)
+        return True

@@ -1,0 +1,248 @@
+"""Giving trials to workers. Each grant raises the trial's attempt, which locks the holder before it out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.store.database import Database
+from service.store.rows import parsed
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A study that may have work for a worker, with what is known of it before anything is locked."""
+
+    id: int
+    name: str
+    state: str
+    has_waiting: bool
+    has_expired: bool
+    may_make: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks, and for how long a lease lasts. The same (token, request_id) is the same request."""
+
+    token_id: str
+    request_id: str
+    worker: str
+    ttl: float  # seconds
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What making trials took from the study's counters."""
+
+    study_id: int
+    name: str
+    numbers: tuple[int, ...]
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Granted:
+    """One granted attempt, with all that the worker needs to know."""
+
+    trial_id: int
+    study: str
+    number: int
+    attempt: int
+    params: dict[str, Any]  # Any: JSON scalars
+    spec: dict[str, Any]
+    data: dict[str, Any] | None
+    resume_step: int | None
+
+
+CANDIDATES = """
+    select s.id, s.name, s.state, running.n,
+        exists (select from trials t where t.study_id = s.id and t.state = 'waiting') as has_waiting,
+        exists (select from trials t where t.study_id = s.id and t.state = 'running'
+            and t.lease_until < clock_timestamp()) as has_expired,
+        (s.n_trials is null or s.counted < s.n_trials)
+            and (s.inline_until is null or s.made < s.inline_until) as may_make
+    from studies s, lateral (
+        select count(*) as n from trials t where t.study_id = s.id and t.state = 'running'
+    ) running
+    where s.trainer = any(cast(:trainers as text[]))
+"""
+FAIREST = text(CANDIDATES + " and s.state = 'running' order by running.n / s.priority, s.id")
+NAMED = text(CANDIDATES + " and s.name = :study")
+
+
+async def candidates(db: Database, trainers: Sequence[str], study: str | None) -> list[Candidate]:
+    """The studies to try, the one with the fewest running trials for its priority first; or just the named one."""
+    parameters: dict[str, Any] = {"trainers": list(trainers)}
+    rows = (
+        await db.run(NAMED, parameters | {"study": study}) if study is not None else await db.run(FAIREST, parameters)
+    )
+    return [Candidate(**{name: row[name] for name in Candidate.__dataclass_fields__}) for row in rows]
+
+
+GRANTED_COLUMNS = "t.id as trial_id, s.name as study, t.number, t.params, s.spec, s.data"
+
+EARLIER = text(f"""
+    select {GRANTED_COLUMNS}, a.attempt, a.resume_step
+    from attempts a join trials t on t.id = a.trial_id join studies s on s.id = t.study_id
+    where a.token_id = :token_id and a.request_id = :request_id
+    order by a.ordinal
+""")  # noqa: S608  # column names of our own
+
+
+async def granted_before(db: Database, request: Request) -> list[Granted]:
+    """What the same request was given when it came first."""
+    rows = await db.run(EARLIER, {"token_id": request.token_id, "request_id": request.request_id})
+    return [_granted(row) for row in rows]
+
+
+# A model's suggestion is handed out only while it misses at most as many finished results as other workers are on the
+# study; enqueued points, retries and rows of the samplers without a model have nothing to miss.
+FRESH = """(
+    t.source <> 'sampler' or t.attempt > 0 or s.inline_until is null or t.number < s.inline_until or (
+        select count(*) from trials f where f.study_id = s.id and f.finish_seq > t.seen
+    ) <= (
+        select count(distinct r.worker) from trials r
+        where r.study_id = s.id and r.state = 'running' and r.worker <> :worker
+    )
+)"""
+
+# PostgreSQL may run a subquery of an update again, so what is picked stands in a CTE; locked rows are skipped.
+AGAIN = """
+    with picked as materialized (
+        select t.id, t.state, t.attempt as old from trials t join studies s on s.id = t.study_id
+        where t.study_id = :study_id and s.state = 'running' and {which}
+        order by t.number limit 1 for update of t skip locked
+    ), lost as (
+        update attempts a set ended_at = now(), outcome = 'expired' from picked
+        where a.trial_id = picked.id and a.attempt = picked.old and picked.state = 'running'
+    )
+    update trials t set state = 'running', attempt = t.attempt + 1, worker = :worker,
+        failures = t.failures + case when picked.state = 'running' then 1 else 0 end,
+        lease_until = clock_timestamp() + make_interval(secs => :ttl), prune_step = null, prune_reason = null,
+        started_at = clock_timestamp(), reason = null
+    from picked where t.id = picked.id
+    returning t.id, t.study_id, t.number, t.attempt
+"""
+WAITING = text(AGAIN.replace("{which}", f"t.state = 'waiting' and {FRESH}"))
+EXPIRED = text(
+    AGAIN.replace(
+        "{which}",
+        """t.state = 'running' and t.lease_until < clock_timestamp()
+            and t.failures + 1 < (s.spec #>> '{trial,max_attempts}')::int""",
+    )
+)
+STARTED = text("update studies set started_at = clock_timestamp() where id = :study_id and started_at is null")
+
+# The curve of an earlier attempt is kept up to its checkpoint, where this one goes on.
+REWIND = text("""
+    with checkpoint as materialized (
+        select (select step from artifacts where trial_id = :id and name = 'checkpoint') as step
+    ), forgotten as (
+        delete from reports r using checkpoint c where r.trial_id = :id and (c.step is null or r.step > c.step)
+    )
+    update trials t set last_step = c.step,
+        best_score = (select min(r.score) from reports r where r.trial_id = t.id and r.step <= c.step)
+    from checkpoint c where t.id = :id returning c.step
+""")
+
+NOTE_ATTEMPT = text(f"""
+    with noted as (
+        insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal, resume_step)
+        values (:id, :attempt, :worker, :token_id, :request_id, :ordinal, :resume_step)
+    ), told as (
+        insert into events (study_id, kind, number, state) values (:study_id, 'trial', :number, 'running')
+    )
+    select {GRANTED_COLUMNS}, t.attempt, cast(:resume_step as int) as resume_step
+    from trials t join studies s on s.id = t.study_id where t.id = :id
+""")  # noqa: S608  # column names of our own
+
+
+async def grant_again(
+    connection: AsyncConnection, study_id: int, request: Request, ordinal: int, *, expired: bool
+) -> Granted | None:
+    """Grant a waiting trial, or one whose lease has expired; None where another was quicker or none is fresh."""
+    statement = EXPIRED if expired else WAITING
+    asked = {"study_id": study_id, "worker": request.worker, "ttl": request.ttl}
+    found = (await connection.execute(statement, asked)).mappings().one_or_none()
+    if found is None:
+        return None
+    resume_step = None
+    if found["attempt"] > 1:
+        resume_step = (await connection.execute(REWIND, {"id": found["id"]})).scalar_one()
+    else:
+        await connection.execute(STARTED, {"study_id": study_id})
+    noted = {**found, **_asker(request), "ordinal": ordinal, "resume_step": resume_step}
+    return _granted((await connection.execute(NOTE_ATTEMPT, noted)).mappings().one())
+
+
+TAKE_NUMBERS = text("""
+    with present as materialized (select * from studies where id = :id for no key update)
+    update studies s set
+        made = s.made + taken.n, counted = s.counted + taken.n, next_cell = s.next_cell + taken.n,
+        started_at = coalesce(s.started_at, clock_timestamp())
+    from present p, lateral (
+        select least(cast(:wanted as int), coalesce(p.n_trials - p.counted, :wanted),
+            coalesce(p.inline_until - p.made, :wanted)) as n
+    ) taken
+    where s.id = p.id and p.state = 'running' and taken.n > 0
+    returning s.name, p.made as first_number, p.next_cell as first_cell, taken.n as n
+""")
+
+NEW = text("""
+    with made as (
+        insert into trials (study_id, number, state, source, cell, params, explanation, attempt, worker,
+            lease_until, started_at)
+        select :study_id, r.number, 'running', 'sampler', r.cell, r.params, r.explanation, 1, :worker,
+            clock_timestamp() + make_interval(secs => :ttl), clock_timestamp()
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as r (number int, cell int, params jsonb, explanation jsonb, ordinal int)
+        returning id, number
+    ), noted as (
+        insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal)
+        select id, 1, :worker, :token_id, :request_id, :ordinal + number - :first_number from made
+    ), told as (
+        insert into events (study_id, kind, number, state) select :study_id, 'trial', number, 'running' from made
+    )
+    select made.id as trial_id, made.number, s.spec, s.data, s.name as study
+    from made join studies s on s.id = :study_id order by made.number
+""")
+
+
+async def take_numbers(connection: AsyncConnection, study_id: int, wanted: int) -> Numbers | None:
+    """Take the next numbers (and cells) of a study within its budget; its row stays locked until the commit."""
+    row = (await connection.execute(TAKE_NUMBERS, {"id": study_id, "wanted": wanted})).mappings().one_or_none()
+    if row is None:
+        return None
+    numbers = tuple(range(row["first_number"], row["first_number"] + row["n"]))
+    cells = tuple(range(row["first_cell"], row["first_cell"] + row["n"]))
+    return Numbers(study_id, row["name"], numbers, cells)
+
+
+async def grant_new(
+    connection: AsyncConnection, taken: Numbers, rows: Sequence[dict[str, Any]], request: Request, ordinal: int
+) -> list[Granted]:
+    """Make trials (number, cell, params, explanation each) and grant them at once."""
+    asked = {
+        "study_id": taken.study_id,
+        "ttl": request.ttl,
+        "ordinal": ordinal,
+        "first_number": taken.numbers[0],
+        "rows": json.dumps(rows),
+        **_asker(request),
+    }
+    made = (await connection.execute(NEW, asked)).mappings().all()
+    params = {row["number"]: row["params"] for row in rows}
+    return [_granted({**row, "params": params[row["number"]], "attempt": 1, "resume_step": None}) for row in made]
+
+
+def _asker(request: Request) -> dict[str, Any]:
+    return {"worker": request.worker, "token_id": request.token_id, "request_id": request.request_id}
+
+
+def _granted(row: Any) -> Granted:  # Any: a row by column name
+    plain = {name: row[name] for name in ("trial_id", "study", "number", "attempt", "resume_step")}
+    return Granted(**plain, params=parsed(row["params"]), spec=parsed(row["spec"]), data=parsed(row["data"]))

@@ -1,0 +1,53 @@
+"""From rows to the contract's values."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trialbook.wire import TRIAL_STATES, Best, Study, Trial
+
+Row = Mapping[Any, Any]  # what SQLAlchemy gives: columns by name
+
+# Read these with `trials t join studies s`.
+TRIAL_COLUMNS = """s.name as study, t.number, t.state, t.params, t.value, t.attempt, t.worker, t.reason, t.explanation,
+    t.attributes, t.created_at, t.started_at, t.finished_at, t.error, t.last_step"""
+
+
+def parsed(column: Any) -> Any:  # Any: JSON
+    """A JSONB column as Python values; text statements hand it over as text."""
+    return json.loads(column) if isinstance(column, str) else column
+
+
+def trial_of(row: Row) -> Trial:
+    """The trial in a row of TRIAL_COLUMNS."""
+    return Trial.model_construct(
+        **{name: row[name] for name in PLAIN},
+        params=parsed(row["params"]),
+        explanation=parsed(row["explanation"]),
+        attributes=parsed(row["attributes"]),
+    )
+
+
+PLAIN = tuple(name for name in Trial.model_fields if name not in ("params", "explanation", "attributes"))
+
+
+def study_of(row: Row, counts: Mapping[str, int], best: Row | None, workers: int) -> Study:
+    """The study in a row of `studies`, with what was counted beside it."""
+    spec = parsed(row["spec"])
+    return Study(
+        name=row["name"],
+        state=row["state"],
+        reason=row["reason"],
+        spec=spec,
+        counts={state: counts.get(state, 0) for state in TRIAL_STATES},
+        best=best and Best(**{**best, "params": parsed(best["params"])}),
+        owner=row["owner"],
+        tags=spec["tags"],
+        title=spec["title"],
+        notes=spec["notes"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        n_trials=row["n_trials"],
+        workers=workers,
+    )

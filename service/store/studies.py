@@ -1,0 +1,185 @@
+"""Studies: made, read, listed, changed, ended and deleted."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.store import cursors
+from service.store.database import Database
+from service.store.finishing import cancel_open
+from service.store.rows import parsed, study_of
+from trialbook.wire import Study
+
+
+@dataclass(frozen=True)
+class NewStudy:
+    """A study ready to be stored."""
+
+    name: str
+    owner: str
+    spec: str  # JSON
+    data: str | None  # JSON
+    trainer: str
+    priority: float
+    n_trials: int | None
+    timeout: float | None
+    inline_until: int | None
+
+
+@dataclass(frozen=True)
+class StudyKey:
+    """What is needed to find a study and to know whose it is."""
+
+    id: int
+    name: str
+    owner: str
+    state: str
+    spec: dict[str, Any]  # Any: the study spec's JSON
+    counted: int
+    made: int
+
+
+INSERT = text("""
+    with made as (
+        insert into studies (name, owner, spec, data, trainer, priority, n_trials, timeout, inline_until)
+        values (:name, :owner, cast(:spec as jsonb), cast(:data as jsonb), :trainer, :priority, :n_trials, :timeout,
+            :inline_until)
+        on conflict (name) do nothing returning id, state
+    ), told as (
+        insert into events (study_id, kind, state) select id, 'study', state from made
+    )
+    select id from made
+""")
+KEY = text("select id, name, owner, state, spec, counted, made from studies where name = :name")
+ONE = text("select * from studies where name = :name")
+PAGE = """
+    select * from studies
+    where (cast(:owner as text) is null or owner = :owner) and (cast(:state as text) is null or state = :state)
+        and id < :before order by id desc limit :limit
+"""
+COUNTS = text("""
+    select study_id, state, count(*) as n from trials where study_id = any(cast(:ids as bigint[])) group by 1, 2
+""")
+BEST = text("""
+    select s.id as study_id, b.number, b.value, b.params, b.finished_at
+    from unnest(cast(:ids as bigint[])) as s (id), lateral (
+        select * from trials t where t.study_id = s.id and t.state = 'complete' and t.score < 'infinity'
+        order by t.score, t.number limit 1
+    ) b
+""")
+AT_WORK = text("""
+    select study_id, count(distinct worker) as n from trials
+    where study_id = any(cast(:ids as bigint[])) and state = 'running' group by 1
+""")
+
+
+async def insert_study(connection: AsyncConnection, study: NewStudy) -> bool:
+    """Store a study; False where the name is taken."""
+    return (await connection.execute(INSERT, study.__dict__)).first() is not None
+
+
+async def study_key(db: Database, name: str) -> StudyKey | None:
+    """Find a study by name."""
+    rows = await db.run(KEY, {"name": name})
+    return StudyKey(**{**rows[0], "spec": parsed(rows[0]["spec"])}) if rows else None
+
+
+async def read_study(db: Database, name: str) -> Study | None:
+    """One study with its counts and its best trial."""
+    found = await _filled(db, await db.run(ONE, {"name": name}))
+    return found[0] if found else None
+
+
+async def list_studies(
+    db: Database, *, owner: str | None, state: str | None, cursor: str | None, limit: int
+) -> tuple[list[Study], str | None]:
+    """A page of studies, the newest first, and the cursor of the next page."""
+    before = cursors.decode(cursor, [int])[0] if cursor else 2**63 - 1
+    asked = {"owner": owner, "state": state, "before": before, "limit": limit + 1}
+    rows = await db.run(text(PAGE), asked)
+    following = cursors.encode([rows[limit - 1]["id"]]) if len(rows) > limit else None
+    return await _filled(db, rows[:limit]), following
+
+
+async def _filled(db: Database, rows: Sequence[Any]) -> list[Study]:
+    if not rows:
+        return []
+    ids = {"ids": [row["id"] for row in rows]}
+    counts: dict[int, dict[str, int]] = {}
+    for row in await db.run(COUNTS, ids):
+        counts.setdefault(row["study_id"], {})[row["state"]] = row["n"]
+    best = {row["study_id"]: {k: v for k, v in row.items() if k != "study_id"} for row in await db.run(BEST, ids)}
+    busy = {row["study_id"]: row["n"] for row in await db.run(AT_WORK, ids)}
+    return [study_of(row, counts.get(row["id"], {}), best.get(row["id"]), busy.get(row["id"], 0)) for row in rows]
+
+
+PAUSE = """
+    with changed as (
+        update studies s set state = :to, reason = :reason where s.id = :id and s.state = :from returning id, state
+    )
+    insert into events (study_id, kind, state, note) select id, 'study', state, :reason from changed returning study_id
+"""
+
+
+async def pause_study(db: Database, study_id: int) -> bool:
+    """Give out no more trials; False where the study does not run."""
+    asked = {"id": study_id, "from": "running", "to": "paused", "reason": "paused by a user"}
+    return bool(await db.run(text(PAUSE), asked))
+
+
+async def resume_study(db: Database, study_id: int) -> bool:
+    """Go on with a paused study; False where it is not paused."""
+    asked = {"id": study_id, "from": "paused", "to": "running", "reason": None}
+    return bool(await db.run(text(PAUSE), asked))
+
+
+CHANGE = text("""
+    with changed as (
+        update studies s set spec = s.spec || cast(:changes as jsonb),
+            n_trials = case when :budget then cast(:n_trials as int) else s.n_trials end,
+            timeout = case when :budget then cast(:timeout as float8) else s.timeout end,
+            state = case when :budget and s.state = 'completed' and :reopens then 'running' else s.state end,
+            reason = case when :budget and s.state = 'completed' and :reopens then null else s.reason end,
+            finished_at = case when :budget and s.state = 'completed' and :reopens then null else s.finished_at end
+        where s.id = :id and (not :budget or (s.state <> 'cancelled' and coalesce(:n_trials, s.counted) >= s.counted))
+        returning s.id, s.state
+    )
+    insert into events (study_id, kind, state, note) select id, 'study', state, 'changed' from changed
+    returning study_id
+""")
+
+
+@dataclass(frozen=True)
+class Change:
+    """New values for parts of a spec; `budget` says whether the budget is among them."""
+
+    changes: dict[str, Any]  # Any: JSON
+    budget: bool
+    n_trials: int | None
+    timeout: float | None
+    reopens: bool
+
+
+async def change_study(db: Database, study_id: int, change: Change) -> bool:
+    """Change a study; a larger budget reopens a completed one. False where the new budget is below what was made."""
+    asked = {**change.__dict__, "changes": json.dumps(change.changes), "id": study_id}
+    return bool(await db.run(CHANGE, asked))
+
+
+DELETE = text("delete from studies where id = :id")
+FILES = text("select file from artifacts a join trials t on t.id = a.trial_id where t.study_id = :id")
+FORGET_EVENTS = text("delete from events where study_id = :id")
+
+
+async def delete_study(db: Database, study_id: int) -> list[str]:
+    """Delete a study and all that belongs to it; the files that its artifacts were kept in."""
+    async with db.begin() as connection:
+        await cancel_open(connection, study_id, "the study was deleted")
+        files = [row.file for row in await connection.execute(FILES, {"id": study_id})]
+        await connection.execute(DELETE, {"id": study_id})
+        await connection.execute(FORGET_EVENTS, {"id": study_id})
+        return files

@@ -1,0 +1,132 @@
+"""Trials: read, listed, and added by hand."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.store import cursors
+from service.store.database import Database
+from service.store.reporting import curve
+from service.store.rows import TRIAL_COLUMNS, trial_of
+from trialbook.wire import Attempt, Trial, TrialDetail
+
+ONE = text(f"""
+    select t.id as trial_id, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
+    where t.study_id = :study_id and t.number = :number
+""")  # noqa: S608  # column names of our own
+ATTEMPTS = text("""
+    select attempt, worker, outcome, error, started_at, ended_at from attempts where trial_id = :trial order by attempt
+""")
+
+# A page's order: how rows are sorted, how the page goes on after a key, and what a key is made of.
+WORST = "coalesce(t.score, 'infinity'::float8)"
+ORDERS: dict[str, tuple[str, str, tuple[type, ...]]] = {
+    "number": ("t.number", "t.number > :k0", (int,)),
+    "-number": ("t.number desc", "t.number < :k0", (int,)),
+    "value": (f"{WORST}, t.number", f"({WORST}, t.number) > (cast(:k0 as text)::float8, :k1)", (str, int)),
+    "-value": (f"{WORST} desc, t.number desc", f"({WORST}, t.number) < (cast(:k0 as text)::float8, :k1)", (str, int)),
+}
+
+
+async def find_trial(db: Database, study_id: int, number: int) -> tuple[int, Trial] | None:
+    """A trial by its number, with its row's id."""
+    rows = await db.run(ONE, {"study_id": study_id, "number": number})
+    return (rows[0]["trial_id"], trial_of(rows[0])) if rows else None
+
+
+async def read_trial(db: Database, study_id: int, number: int) -> TrialDetail | None:
+    """A trial with its whole curve and its attempts."""
+    if (found := await find_trial(db, study_id, number)) is None:
+        return None
+    row_id, trial = found
+    attempts = [Attempt(**row) for row in await db.run(ATTEMPTS, {"trial": row_id})]
+    return TrialDetail.model_construct(**dict(trial), reports=await curve(db, row_id), attempts=attempts)
+
+
+async def list_trials(
+    db: Database, study_id: int, *, states: Sequence[str], order: str, cursor: str | None, limit: int
+) -> tuple[list[Trial], str | None]:
+    """A page of trials and the cursor of the next one. `value` puts the best first, whatever the direction."""
+    ordering, onward, kinds = ORDERS[order]
+    asked: dict[str, Any] = {"study_id": study_id, "limit": limit + 1}
+    where = ["t.study_id = :study_id"]
+    if states:
+        where.append("t.state = any(cast(:states as text[]))")
+        asked["states"] = list(states)
+    if cursor:
+        where.append(onward)
+        asked |= {f"k{i}": part for i, part in enumerate(cursors.decode(cursor, kinds))}
+    statement = f"""
+        select {WORST} as worst, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
+        where {" and ".join(where)} order by {ordering} limit :limit
+    """  # noqa: S608  # parts of our own; values are bound
+    rows = await db.run(text(statement), asked)
+    following = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        key = [last["number"]] if len(kinds) == 1 else [repr(float(last["worst"])), last["number"]]
+        following = cursors.encode(key)
+    return [trial_of(row) for row in rows[:limit]], following
+
+
+@dataclass(frozen=True)
+class Added:
+    """A trial to be added: a point to try, or a result from elsewhere."""
+
+    params: dict[str, Any]  # Any: JSON scalars
+    state: str
+    value: float | None
+    score: float | None
+    attributes: dict[str, Any]
+
+
+# Results from elsewhere are history, not work: they take numbers but nothing from the budget.
+TAKE = text("""
+    update studies s set made = s.made + :n, counted = s.counted + :counted
+    where s.id = :id and s.state in ('running', 'paused')
+        and (s.n_trials is null or :counted = 0 or s.counted + :counted <= s.n_trials)
+    returning s.made - :n as first
+""")
+ADD = text("""
+    with made as (
+        insert into trials (study_id, number, state, source, params, value, score, attributes, finish_seq,
+            started_at, finished_at)
+        select :id, :first + r.place - 1, r.state, case when r.state = 'waiting' then 'enqueued' else 'import' end,
+            r.params, r.value, r.score, r.attributes,
+            case when r.state in ('complete', 'pruned') then nextval('finish_order') end,
+            case when r.state <> 'waiting' then clock_timestamp() end,
+            case when r.state <> 'waiting' then clock_timestamp() end
+        from unnest(cast(:params as jsonb[]), cast(:states as text[]), cast(:values as float8[]),
+            cast(:scores as float8[]), cast(:attributes as jsonb[]))
+            with ordinality as r (params, state, value, score, attributes, place)
+        order by r.place
+        returning id, number, state
+    ), told as (
+        insert into events (study_id, kind, number, state) select :id, 'trial', number, state from made
+    )
+    select id, number from made order by number
+""")
+
+
+async def add_trials(
+    connection: AsyncConnection, study_id: int, trials: Sequence[Added]
+) -> list[tuple[int, int]] | None:
+    """Add trials; their (row id, number) pairs, or None where the study is over or its budget has no room for them."""
+    counted = sum(trial.state == "waiting" for trial in trials)
+    taken = (await connection.execute(TAKE, {"id": study_id, "n": len(trials), "counted": counted})).first()
+    if taken is None:
+        return None
+    asked = {
+        "id": study_id,
+        "first": taken.first,
+        "params": [json.dumps(trial.params) for trial in trials],
+        "states": [trial.state for trial in trials],
+        "values": [trial.value for trial in trials],
+        "scores": [trial.score for trial in trials],
+        "attributes": [json.dumps(trial.attributes) for trial in trials],
+    }
+    return [(row.id, row.number) for row in await connection.execute(ADD, asked)]
