@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from models.checkpoint import join, part, require_fit
+from models.checkpoint import part, require_fit
 from models.datasets import Part, Split
 from models.optimizers import Optimizer, Rule
 from models.outputs import Output, choose_output
@@ -72,11 +72,11 @@ class Descent:
             tensor.copy_(tensors[name])
 
     def memory(self) -> dict[str, Tensor]:
-        return join(optimizer=self._optimizer.state()) | {"random": self._random.get_state()}
+        moments = {f"optimizer.{name}": tensor for name, tensor in self._optimizer.state().items()}
+        return moments | {"random": self._random.get_state()}
 
     def load_memory(self, tensors: Mapping[str, Tensor]) -> None:
-        if "random" not in tensors:
-            raise ValueError("the checkpoint does not fit: it holds no random state")
+        require_fit({"random": self._random.get_state()}, {n: t for n, t in tensors.items() if n == "random"})
         self._optimizer.load(part(tensors, "optimizer"))
         self._random.set_state(tensors["random"].clone())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Generator, Tensor
 
-from models.checkpoint import join, part
+from models.checkpoint import part, require_fit
 from models.datasets import Split
 from models.learner import Model
 
@@ -50,11 +50,12 @@ class Lockstep:
         return {f"{i}.{name}": t for i, member in enumerate(self._members) for name, t in member.parameters().items()}
 
     def load_parameters(self, tensors: Mapping[str, Tensor]) -> None:
+        require_fit(self.parameters(), tensors)  # as a whole: a file of more members than these is refused too
         for i, member in enumerate(self._members):
             member.load_parameters(part(tensors, str(i)))
 
     def memory(self) -> dict[str, Tensor]:
-        return join(**{str(i): member.memory() for i, member in enumerate(self._members)})
+        return {f"{i}.{name}": t for i, member in enumerate(self._members) for name, t in member.memory().items()}
 
     def load_memory(self, tensors: Mapping[str, Tensor]) -> None:
         for i, member in enumerate(self._members):

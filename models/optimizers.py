@@ -48,9 +48,12 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Tensor], rule: Rule) -> None:
         self._rule = rule
-        self._parameters = list(parameters)
-        self._weights = [p for p in self._parameters if p.dim() >= 2]
+        given = list(parameters)
+        self._weights = [p for p in given if p.dim() >= 2]
+        self._parameters = [*self._weights, *(p for p in given if p.dim() < 2)]  # torch counts group by group
         self._rate = rule.rate(0)
+        # a gradient that stays moves 1 / (1 - momentum) as far as without; L1 must keep up or it would count for less
+        self._reach = 1.0 / (1.0 - rule.momentum) if rule.optimizer == "sgd" else 1.0
         self._descent = _make_descent(self._groups(), rule)
 
     def start_epoch(self, epoch: int) -> None:
@@ -75,7 +78,11 @@ class Optimizer:
         return {f"{i}.{name}": t for i, own in per_parameter.items() for name, t in own.items() if t is not None}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`. Raises ValueError where a shape does not fit its parameter's."""
+        for name, tensor in tensors.items():
+            index, _, kind = name.partition(".")
+            if tensor.dim() and tensor.shape != self._parameters[int(index)].shape:
+                raise ValueError(f"the checkpoint does not fit: {kind} of parameter {index} is {tuple(tensor.shape)}")
         own = {i: part(tensors, str(i)) for i in range(len(self._parameters))}
         copies = {i: {name: t.clone() for name, t in state.items()} for i, state in own.items() if state}
         self._descent.load_state_dict({"state": copies, "param_groups": self._descent.state_dict()["param_groups"]})
@@ -83,7 +90,7 @@ class Optimizer:
     def _groups(self) -> list[dict[str, object]]:
         if not self._rule.l2:
             return [{"params": self._parameters}]
-        rest = [p for p in self._parameters if p.dim() < 2]
+        rest = self._parameters[len(self._weights) :]
         return [{"params": self._weights, "weight_decay": self._rule.l2}, {"params": rest}]
 
     @torch.no_grad()
@@ -94,8 +101,8 @@ class Optimizer:
 
     @torch.no_grad()
     def _threshold(self) -> None:
-        """The proximal step of an L1 penalty (section 7.1.2): by rate * l1 towards zero, and exactly zero within it."""
-        bound = self._rate * self._rule.l1
+        """The proximal step of an L1 penalty (section 7.1.2): towards zero, and exactly zero within a step's reach."""
+        bound = self._rate * self._reach * self._rule.l1
         for weight in self._weights:
             weight.sub_(weight.clamp(-bound, bound))
 

@@ -83,6 +83,8 @@ class Learner:
         self._model.load_parameters(part(resume, "parameters"))
         self._model.load_memory(part(resume, "memory"))
         self._last, self._best = decode_epoch(part(resume, "last")), decode_epoch(part(resume, "best"))
+        if self._last is None or self._best is None:
+            raise ValueError("the checkpoint does not fit: it holds no epoch")
         if early_stopping is None:
             self._best = self._last
         else:

@@ -10,7 +10,7 @@ DESCENT: dict[str, Parameter] = {
         "Gradient descent with momentum, or Adam (with weight_decay: AdamW)",
         choices=("sgd", "adam"),
     ),
-    "momentum": Parameter("float", 0.9, "Share of the last step that is kept; only for sgd", low=0.0, high=1.0),
+    "momentum": Parameter("float", 0.9, "Share of the last step that is kept; only for sgd", low=0.0, high=0.9999),
     "nesterov": Parameter("bool", False, "Take the gradient after the momentum's step; only for sgd"),
     "weight_decay": Parameter(
         "float", 0.0, "Decoupled decay: weights shrink by learning_rate * weight_decay each step", low=0.0
