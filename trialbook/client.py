@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, Self
 from uuid import uuid4
 
 import httpx
@@ -212,7 +212,7 @@ class Client:
         """The files stored with a trial."""
         return list(self._connection.pages(wire.Artifact, path_of("studies", study, "trials", number, "artifacts"), {}))
 
-    def get_artifact(self, study: str, number: int, name: str, to: BinaryIO | None = None) -> bytes:
+    def get_artifact(self, study: str, number: int, name: str, to: IO[bytes] | None = None) -> bytes:
         """A trial's file, or nothing when it is written to `to`."""
         path = path_of("studies", study, "trials", number, "artifacts", name)
         return self._connection.call(Request("GET", path), to)
@@ -227,7 +227,7 @@ class Client:
         """The plain data behind a figure."""
         return self._connection.read(Request("GET", path_of("studies", study, "analysis", kind), options))
 
-    def export_study(self, study: str, format: str = "json", to: BinaryIO | None = None) -> bytes:
+    def export_study(self, study: str, format: str = "json", to: IO[bytes] | None = None) -> bytes:
         """The whole study as `json`, `csv` or `optuna`, or nothing when it is written to `to`."""
         return self._connection.call(Request("GET", path_of("studies", study, "export"), {"format": format}), to)
 
@@ -255,7 +255,7 @@ class Client:
         request = Request("PUT", path_of("datasets", name), params, body=content, content_type=kind)
         return self._connection.ask(wire.Dataset, request)
 
-    def get_dataset(self, name: str, to: BinaryIO | None = None) -> bytes:
+    def get_dataset(self, name: str, to: IO[bytes] | None = None) -> bytes:
         """A data set's file as it was stored, or nothing when it is written to `to`."""
         return self._connection.call(Request("GET", path_of("datasets", name)), to)
 

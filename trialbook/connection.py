@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -106,7 +106,7 @@ class Connection:
             if (cursor := page.get("next_cursor")) is None:
                 return
 
-    def call(self, request: Request, sink: BinaryIO | None = None) -> bytes:
+    def call(self, request: Request, sink: IO[bytes] | None = None) -> bytes:
         """The body of the answer to a request, or nothing when it was written into `sink`."""
         give_up = self._clock() + request.wait + self._deadline
         pause, repeated = FIRST_PAUSE, False
@@ -133,7 +133,7 @@ class Connection:
         """Wait about that long: clients that lost their server together do not come back together."""
         self._sleep(seconds * (0.5 + self._random()))
 
-    def _send(self, request: Request, sink: BinaryIO | None) -> bytes:
+    def _send(self, request: Request, sink: IO[bytes] | None) -> bytes:
         with ExitStack() as opened:
             body = request.body
             content = opened.enter_context(body.open("rb")) if isinstance(body, Path) else body

@@ -1,0 +1,22 @@
+"""What an operator sets for a worker, as one value."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All seconds are of wall-clock time; `folder` is where the operator's own trainers are found."""
+
+    name: str
+    trainers: tuple[str, ...]
+    folder: Path
+    cache: Path
+    study: str | None = None
+    drain: bool = False
+    threads: int = 1
+    wait_seconds: float = 20.0
+    checkpoint_seconds: float = 15.0
+    grace_seconds: float = 10.0
+    commit: str | None = None
+    host: str | None = None

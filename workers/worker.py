@@ -1,0 +1,63 @@
+"""A worker: its slots side by side, signals, and how it ends."""
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+from trialbook import Client
+from trialbook.errors import TrialbookError
+from workers.journal import Journal
+from workers.settings import Settings
+from workers.slot import Impossible, Slot
+
+
+class Worker:
+    """Runs `processes` slots until all have ended: drained, told to leave, or because one finds work impossible."""
+
+    def __init__(self, client: Client, settings: Settings, journal: Journal, processes: int) -> None:
+        names = [settings.name] if processes == 1 else [f"{settings.name}-{i + 1}" for i in range(processes)]
+        self._slots = [Slot(client, settings, journal, name) for name in names]
+        self._names, self._journal, self._settings = names, journal, settings
+        self._errors: list[str] = []
+        self._is_leaving = False
+
+    def work(self) -> Sequence[str]:
+        """Work to the end in the calling thread, which takes the signals. Returns what made work impossible, if any."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take_signal)
+        self._journal.write("start", worker=self._settings.name, trainers=",".join(self._settings.trainers))
+        threads = [
+            threading.Thread(target=self._run, args=(slot, name), name=name, daemon=True)
+            for slot, name in zip(self._slots, self._names, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._journal.write("end", worker=self._settings.name)
+        return self._errors
+
+    def leave(self) -> None:
+        """Give the running trials back with a checkpoint and end."""
+        for slot in self._slots:
+            slot.leave()
+
+    def _run(self, slot: Slot, name: str) -> None:
+        try:
+            slot.work()
+        except (Impossible, TrialbookError) as error:
+            self._errors.append(str(error))
+            self.leave()
+        except Exception:
+            self._errors.append(f"{name}: {traceback.format_exc()}")
+            self.leave()
+
+    def _take_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._is_leaving:
+            os._exit(128 + number)
+        self._is_leaving = True
+        self._journal.write("leaving", worker=self._settings.name, signal=signal.Signals(number).name)
+        self.leave()
