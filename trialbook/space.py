@@ -80,11 +80,15 @@ class Float(_Range):
 
     def listed(self) -> tuple[float, ...] | None:
         """All values, where there are finitely many."""
+        if self.low == self.high:
+            return (self.low,)
         return None if self.step is None else tuple(self._at(i) for i in range(self._n_steps))
 
     @property
     def size(self) -> int | None:
         """How many values there are, or None for a continuum."""
+        if self.low == self.high:
+            return 1
         return None if self.step is None else self._n_steps
 
     @property
