@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from trialbook.spec import Direction, EarlyStopping, Objective
+from trialbook.spec import Budget, Direction, EarlyStopping, Objective
 from trialbook.values import MAX_STEP, Answer, Clean, Listed, LongText, Number, Scalar, Text, Value
 
 TrialState = Literal["waiting", "running", "complete", "pruned", "failed", "cancelled"]
@@ -77,6 +77,14 @@ class NewTrials(Value):
     trials: Annotated[Listed[NewTrial], Field(min_length=1, max_length=1000)]
 
 
+class StudyChange(Value):
+    """What can be changed of a study: what is left out stays."""
+
+    budget: Budget | None = None
+    notes: LongText | None = None
+    tags: Annotated[dict[Text, Annotated[Clean, Field(max_length=1000)]], Field(max_length=50)] | None = None
+
+
 class NewToken(Value):
     """A token to be made."""
 
@@ -136,6 +144,15 @@ class Trial(Answer):
     finished_at: datetime | None
     error: str | None = None
     last_step: int | None = None
+
+
+class Validation(Answer):
+    """A spec that could be submitted: how many grid cells it has, and with its defaults filled in."""
+
+    valid: bool
+    n_cells: int | None
+    name_taken: bool
+    spec: dict[str, Any]  # Any: the spec's JSON
 
 
 class Attempt(Answer):

@@ -39,7 +39,7 @@ class Numbers:
     """What making trials took from the study's counters."""
 
     study_id: int
-    name: str
+    spec: dict[str, Any]  # Any: the study spec's JSON
     numbers: tuple[int, ...]
     cells: tuple[int, ...]
 
@@ -189,7 +189,7 @@ TAKE_NUMBERS = text("""
             coalesce(p.inline_until - p.made, :wanted)) as n
     ) taken
     where s.id = p.id and p.state = 'running' and taken.n > 0
-    returning s.name, p.made as first_number, p.next_cell as first_cell, taken.n as n
+    returning s.spec, p.made as first_number, p.next_cell as first_cell, taken.n as n
 """)
 
 NEW = text("""
@@ -219,7 +219,7 @@ async def take_numbers(connection: AsyncConnection, study_id: int, wanted: int) 
         return None
     numbers = tuple(range(row["first_number"], row["first_number"] + row["n"]))
     cells = tuple(range(row["first_cell"], row["first_cell"] + row["n"]))
-    return Numbers(study_id, row["name"], numbers, cells)
+    return Numbers(study_id, parsed(row["spec"]), numbers, cells)
 
 
 async def grant_new(

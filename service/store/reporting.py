@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.store.database import Database
 from service.store.rows import parsed
@@ -26,6 +27,7 @@ class Place:
     prune_step: int | None
     prune_reason: str | None
     reason: str | None
+    study_state: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Step:
 
 
 PLACE = text("""
-    select t.study_id, s.spec, t.state, t.attempt, t.last_step, t.best_score, t.prune_step, t.prune_reason, t.reason
+    select t.study_id, s.spec, t.state, t.attempt, t.last_step, t.best_score, t.prune_step, t.prune_reason, t.reason,
+        s.state as study_state
     from trials t join studies s on s.id = t.study_id where t.id = :trial
 """)
 
@@ -62,9 +65,9 @@ RIVALS = text("""
 """)
 
 
-async def rival_scores(db: Database, place: Place, trial: int, milestone: int, *, only_complete: bool) -> list[float]:
+async def rival_scores(db: Database, study_id: int, trial: int, milestone: int, *, only_complete: bool) -> list[float]:
     """The scores of at most 1,000 recent other trials at this milestone."""
-    asked = {"study_id": place.study_id, "trial": trial, "milestone": milestone, "all_states": not only_complete}
+    asked = {"study_id": study_id, "trial": trial, "milestone": milestone, "all_states": not only_complete}
     return [row["score"] for row in await db.run(RIVALS, asked) if row["score"] is not None]
 
 
@@ -187,6 +190,31 @@ def _running_sum(lengths: Any) -> list[int]:  # Any: an iterable of int
         total += length
         sums.append(total)
     return sums
+
+
+IMPORT = text("""
+    insert into reports (trial_id, step, attempt, metric_set, vals, score, study_id)
+    values (:trial, :step, 0, :set, cast(:vals as float8[]), :score, :study_id)
+""")
+IMPORTED = text("""
+    update trials set last_step = :last, best_score = (select min(score) from reports where trial_id = :trial)
+    where id = :trial
+""")
+
+
+async def record_import(
+    connection: AsyncConnection, sets: MetricSets, study_id: int, trial: int, steps: Sequence[Step]
+) -> None:
+    """Store the curve of a trial that was run elsewhere."""
+    rows = []
+    for step in steps:
+        names = tuple(sorted(step.metrics))
+        vals = [step.metrics[name] for name in names]
+        number = await sets.number(study_id, names)
+        rows.append({"trial": trial, "step": step.step, "set": number, "vals": vals, "score": step.score})
+    if rows:
+        await connection.execute(IMPORT, [{**row, "study_id": study_id} for row in rows])
+        await connection.execute(IMPORTED, {"trial": trial, "last": max(step.step for step in steps)})
 
 
 CURVE = text("""

@@ -94,6 +94,12 @@ async def read_study(db: Database, name: str) -> Study | None:
     return found[0] if found else None
 
 
+async def read_study_on(connection: AsyncConnection, name: str) -> Study:
+    """A study just made in this transaction: it has no trials yet."""
+    row = (await connection.execute(ONE, {"name": name})).mappings().one()
+    return study_of(row, {}, None, 0)
+
+
 async def list_studies(
     db: Database, *, owner: str | None, state: str | None, cursor: str | None, limit: int
 ) -> tuple[list[Study], str | None]:

@@ -1,0 +1,71 @@
+"""What every use case is handed: database, settings, secret, files, and the bell that wakes long polls."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from service.files import Files
+from service.settings import Settings
+from service.store.database import Database
+from service.store.reporting import MetricSets
+from trialbook.spec import StudySpec
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Bell:
+    """Rung when there may be new work or news; everyone who waits wakes and looks."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake all who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Return at the next ring, or after that many seconds."""
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+class Recent(Generic[K, V]):
+    """The values looked up of late, for what never changes."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """The value, if it is remembered."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> V:
+        """Remember a value, forgetting the one unused for longest."""
+        self._values[key] = value
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
+        return value
+
+
+@dataclass
+class Context:
+    """One per process."""
+
+    db: Database
+    settings: Settings
+    secret: bytes
+    files: Files
+    sets: MetricSets
+    bell: Bell = field(default_factory=Bell)
+    specs: Recent[int, StudySpec] = field(default_factory=lambda: Recent(1000))  # by study; what never changes of them
+    studies_of: Recent[int, int] = field(default_factory=lambda: Recent(100_000))  # trial → study
+    seen_workers: dict[str, float] = field(default_factory=dict)  # when each was last noted
+    stopping: bool = False

@@ -1,0 +1,188 @@
+"""Leases: who may run which attempt of which trial, until when."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service import search
+from service.context import Context
+from service.search import grid
+from service.store import granting
+from service.store.granting import Candidate, Granted, Request
+from service.store.studies import study_key
+from service.store.tokens import Holder
+from service.store.workers import note_worker
+from trialbook.errors import LeaseLost, NotFound
+from trialbook.spec import GridSampler, SobolSampler, StudySpec
+from trialbook.wire import Lease, LeaseRequest, Leases
+
+LOOK_AGAIN = 0.7  # seconds between looks while a request waits; work made elsewhere is found within that
+NOTE_EVERY = 5.0  # seconds between two notes that a busy worker lives
+MAX_CANDIDATES = 16
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a lease's id stands for."""
+
+    trial: int
+    attempt: int
+
+
+def lease_id(secret: bytes, trial: int, attempt: int) -> str:
+    """The id of an attempt's lease: the same each time, and not to be guessed."""
+    return f"{trial}.{attempt}.{_mac(secret, trial, attempt)}"
+
+
+def parse_lease(secret: bytes, lease: str) -> Held:
+    """What a lease's id stands for. Raises LeaseLost for one that this service never gave."""
+    trial, _, rest = lease.partition(".")
+    attempt, _, mac = rest.partition(".")
+    plain = trial.isascii() and attempt.isascii() and trial.isdigit() and attempt.isdigit()
+    if not plain or len(trial) > 18 or len(attempt) > 9 or not mac.isascii():
+        raise LeaseLost
+    if not hmac.compare_digest(mac, _mac(secret, int(trial), int(attempt))):
+        raise LeaseLost
+    return Held(int(trial), int(attempt))
+
+
+def _mac(secret: bytes, trial: int, attempt: int) -> str:
+    digest = hmac.digest(secret, f"lease:{trial}:{attempt}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest[:18]).decode()
+
+
+async def acquire(context: Context, holder: Holder, body: LeaseRequest) -> Leases:
+    """Grant up to `count` trials, waiting up to `wait_seconds` for the first of them."""
+    if body.study is not None and await study_key(context.db, body.study) is None:
+        raise NotFound("There is no study of that name.")
+    request = Request(holder.token_id, body.request_id, body.worker, context.settings.lease_seconds)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + body.wait_seconds
+    while True:
+        candidates = await granting.candidates(context.db, body.trainers, body.study)
+        granted = await _grant(context, candidates, request, body.count)
+        remaining = deadline - clock()
+        if granted or remaining <= 0 or context.stopping or _is_over(body, candidates):
+            await _note(context, body, None, clock())
+            return _answer(context, granted, None if granted else _reason(body, candidates))
+        await _note(context, body, remaining, clock())
+        await context.bell.wait(min(LOOK_AGAIN, remaining))
+
+
+def _is_over(body: LeaseRequest, candidates: list[Candidate]) -> bool:
+    """Whether waiting is of no use: the named study has ended."""
+    return body.study is not None and (not candidates or candidates[0].state in ("completed", "cancelled"))
+
+
+def _reason(body: LeaseRequest, candidates: list[Candidate]) -> str:
+    if not candidates:
+        return "no-running-study"
+    states = {"paused": "study-paused", "completed": "study-finished", "cancelled": "study-finished"}
+    return states.get(candidates[0].state, "nothing-waiting")
+
+
+async def _note(context: Context, body: LeaseRequest, polling: float | None, now: float) -> None:
+    if polling is None and now - context.seen_workers.get(body.worker, -NOTE_EVERY) < NOTE_EVERY:
+        return
+    context.seen_workers[body.worker] = now
+    await note_worker(
+        context.db,
+        body.worker,
+        body.trainers,
+        version=body.version,
+        host=body.host,
+        polling=None if polling is None else min(polling, 2 * LOOK_AGAIN),
+        study=body.study,
+    )
+
+
+async def _grant(context: Context, candidates: list[Candidate], request: Request, count: int) -> list[Granted]:
+    useful = [c for c in candidates if c.state == "running" and (c.has_waiting or c.has_expired or c.may_make)]
+    for candidate in useful[:MAX_CANDIDATES]:
+        try:
+            async with context.db.begin() as connection:
+                if granted := await _grant_from(connection, candidate, request, count):
+                    return granted
+        except IntegrityError as error:
+            if "uq_attempts_request" not in str(error.orig):
+                raise
+            return await granting.granted_before(context.db, request)
+    return []
+
+
+async def _grant_from(connection: AsyncConnection, candidate: Candidate, request: Request, count: int) -> list[Granted]:
+    granted: list[Granted] = []
+    for possible, expired in ((candidate.has_waiting, False), (candidate.has_expired, True)):
+        while possible and len(granted) < count:
+            again = await granting.grant_again(connection, candidate.id, request, len(granted), expired=expired)
+            if again is None:
+                break
+            granted.append(again)
+    if candidate.may_make and len(granted) < count:
+        granted += await _make(connection, candidate, request, len(granted), count - len(granted))
+    return granted
+
+
+async def _make(
+    connection: AsyncConnection, candidate: Candidate, request: Request, ordinal: int, wanted: int
+) -> list[Granted]:
+    taken = await granting.take_numbers(connection, candidate.id, wanted)
+    if taken is None:
+        return []
+    spec = StudySpec.model_validate(taken.spec)
+    rows = [
+        {"number": number, "cell": cell if isinstance(spec.sampler, GridSampler) else None, **point}
+        for number, cell, point in zip(taken.numbers, taken.cells, points(spec, taken), strict=True)
+    ]
+    return await granting.grant_new(connection, taken, rows, request, ordinal)
+
+
+def points(spec: StudySpec, taken: granting.Numbers) -> list[dict[str, Any]]:
+    """The params and explanations of trials that a lease makes itself; a model's first trials are a Sobol sequence."""
+    if isinstance(spec.sampler, GridSampler):
+        return [
+            {"params": grid.point(spec, cell), "explanation": {"sampler": "grid", "mode": "cell", "cell": cell}}
+            for cell in taken.cells
+        ]
+    options = spec.sampler
+    if options.name in search.MODEL_BASED:
+        options = SobolSampler(name="sobol", seed=options.seed)
+    suggested = search.build(spec.space, options).suggest(search.History(), taken.numbers)
+    mode = {} if options is spec.sampler else {"sampler": spec.sampler.name, "mode": "startup"}
+    return [{"params": s.params, "explanation": {**s.explanation, **mode}} for s in suggested]
+
+
+def _answer(context: Context, granted: list[Granted], reason: str | None) -> Leases:
+    return Leases(
+        leases=[describe(context, one) for one in granted],
+        reason=reason,
+        retry_after_seconds=None if granted else 1.0,
+    )
+
+
+def describe(context: Context, granted: Granted) -> Lease:
+    """A grant as the worker sees it."""
+    spec = granted.spec
+    return Lease(
+        lease=lease_id(context.secret, granted.trial_id, granted.attempt),
+        study=granted.study,
+        number=granted.number,
+        attempt=granted.attempt,
+        params=granted.params,
+        objective=spec["objective"],
+        early_stopping=spec["early_stopping"],
+        seed=(spec["sampler"].get("seed", 0) * 1_000_003 + granted.number) % 2**31,
+        ttl_seconds=context.settings.lease_seconds,
+        resume_step=granted.resume_step,
+        direction=spec["objective"]["direction"] or "minimize",
+        data=granted.data,
+        timeout=spec["trial"]["timeout"],
+        seeds=spec["trial"]["seeds"],
+        folds=spec["trial"]["folds"],
+    )

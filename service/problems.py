@@ -1,0 +1,133 @@
+"""Every error as application/problem+json (RFC 9457). Never echoes input, SQL, paths or tracebacks."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from service.json_body import escape
+from trialbook.errors import BY_STATUS, FieldError, Internal, TrialbookError, Unavailable, invalid
+
+log = logging.getLogger("trialbook.server")
+
+CODES = {
+    "extra_forbidden": "unknown-field",
+    "invalid_text": "invalid-text",
+    "greater_than": "out-of-range",
+    "greater_than_equal": "out-of-range",
+    "less_than": "out-of-range",
+    "less_than_equal": "out-of-range",
+    "int_parsing_size": "out-of-range",
+}
+# What PostgreSQL says when it is stopping, starting, overloaded or when a lock or statement took too long.
+PASSING = ("08", "53", "55", "57", "40", "25P")
+
+
+def problem(error: TrialbookError, instance: str) -> Response:
+    """The answer for an error; `instance` is the request's id."""
+    body: dict[str, Any] = {
+        "type": f"urn:trialbook:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": instance,
+        "code": error.code,
+    }
+    if error.errors:
+        body["errors"] = [{k: v for k, v in vars(one).items() if v is not None} for one in error.errors]
+    headers: dict[str, str] = {}
+    if error.status in (429, 503):
+        headers["retry-after"] = str(max(1, round(error.retry_after or 1)))
+    if error.allow:
+        headers["allow"] = error.allow
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(json.dumps(body), error.status, headers, "application/problem+json")
+
+
+def field_errors(errors: Sequence[Mapping[str, Any]], body: Any, *, root: int = 0) -> list[FieldError]:
+    """Pydantic's errors as pointers into what was sent, without the values."""
+    return [FieldError(_pointer(e["loc"][root:], body), _message(e), CODES.get(e["type"], "invalid")) for e in errors]
+
+
+def _pointer(loc: Sequence[int | str], body: Any) -> str:
+    """Pydantic's location without the names of union branches, which stand for nothing in the body."""
+    parts: list[str] = []
+    for i, part in enumerate(loc):
+        inside = (isinstance(body, dict) and part in body) or (isinstance(body, list) and part in range(len(body)))
+        if inside:
+            body = body[part]
+        elif part == "[key]" or i < len(loc) - 1 or not isinstance(body, dict):
+            continue
+        parts.append(escape(str(part)))
+    return "".join(f"/{part}" for part in parts)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "is not a known field"
+    if error["type"] == "missing":
+        return "is required"
+    message: str = error["msg"]
+    if error["type"] == "union_tag_invalid":
+        return f"must be one of {error['ctx']['expected_tags']}"
+    return message.replace("Input should be", "must be").replace("Input should have", "must have")
+
+
+def from_validation(error: ValidationError, body: Any) -> TrialbookError:
+    """A 422 for a value that did not validate."""
+    return invalid(field_errors(error.errors(include_input=False, include_url=False), body))
+
+
+def from_database(error: Exception) -> TrialbookError:
+    """503 for what passes by itself, 500 for what is a mistake of ours."""
+    code = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    passing = isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError | TimeoutError)
+    if passing or code.startswith(PASSING) or getattr(error, "connection_invalidated", False):
+        return Unavailable(retry_after=1)
+    return Internal()
+
+
+def install(app: FastAPI) -> None:
+    """Answer all errors of an app as problems."""
+
+    def instance(request: Request) -> str:
+        return str(request.scope.get("request_id", ""))
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, TrialbookError)  # noqa: S101  # registered for this class only
+        return problem(error, instance(request))
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class only
+        found = [{**e, "loc": e["loc"][1:]} for e in error.errors()]
+        return problem(invalid(field_errors(found, error.body)), instance(request))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class only
+        kind = BY_STATUS.get(error.status_code, BY_STATUS[400])
+        return problem(kind(allow=(error.headers or {}).get("Allow")), instance(request))
+
+    async def database(request: Request, error: Exception) -> Response:
+        answer = from_database(error)
+        if answer.status == 500:
+            log.error("a statement failed", exc_info=error, extra={"request": instance(request)})
+        return problem(answer, instance(request))
+
+    async def anything(request: Request, error: Exception) -> Response:
+        log.error("unexpected error", exc_info=error, extra={"request": instance(request)})
+        return problem(Internal(), instance(request))
+
+    app.add_exception_handler(TrialbookError, ours)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)
+    for kind in (DBAPIError, PoolTimeout, ConnectionError, TimeoutError):
+        app.add_exception_handler(kind, database)
+    app.add_exception_handler(Exception, anything)

@@ -1,0 +1,131 @@
+"""Reports: a worker's metrics go in, a decision comes out: go on, prune, or stop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service import pruning
+from service.context import Context
+from service.leases import parse_lease
+from service.store import finishing, reporting
+from service.store.reporting import Place, Step
+from trialbook.errors import AlreadyFinished, LeaseLost, NotFound, StepConflict
+from trialbook.spec import StudySpec
+from trialbook.wire import Decision, Report
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The steps to store, and why the trial is pruned at the last of them, if it is."""
+
+    steps: tuple[Step, ...]
+    prune_reason: str | None
+
+
+async def report(context: Context, lease: str, reports: Sequence[Report]) -> Decision:
+    """Store steps under a lease, renew it, and decide."""
+    held = parse_lease(context.secret, lease)
+    place = await reporting.place(context.db, held.trial)
+    if place is None:
+        raise NotFound("The trial was deleted.")
+    if place.attempt != held.attempt or place.state != "running":
+        return await _over(context, held.trial, held.attempt, place, reports)
+    judged = await _judge(context, held.trial, place, reports)
+    recorded = await reporting.record(
+        context.db,
+        context.sets,
+        held.trial,
+        held.attempt,
+        place,
+        judged.steps,
+        ttl=context.settings.lease_seconds,
+        prune_reason=judged.prune_reason,
+    )
+    if recorded is None or recorded.stored < len(judged.steps):
+        await _check_repeat(context, held.trial, judged.steps)
+    if recorded is None:
+        return await report(context, lease, reports)  # something changed in between; each turn needs another change
+    if recorded.prune_reason is not None:
+        return _decision(context, "prune", recorded.prune_reason)
+    if place.study_state == "paused":
+        await finishing.release(context.db, held.trial, held.attempt, PAUSED)
+        return _decision(context, "stop", PAUSED)
+    return _decision(context, "continue", None)
+
+
+PAUSED = "the study is paused; the trial went back to the queue"
+
+
+def _decision(context: Context, decision: str, reason: str | None) -> Decision:
+    return Decision.model_validate(
+        {"decision": decision, "reason": reason, "ttl_seconds": context.settings.lease_seconds}
+    )
+
+
+async def _over(context: Context, trial: int, attempt: int, place: Place, reports: Sequence[Report]) -> Decision:
+    """The answer under a lease that no longer holds: stop for a trial that was ended from outside, else an error."""
+    ended = await finishing.ending(context.db, trial, attempt)
+    if ended is None or not ended.current or place.attempt != attempt:
+        raise LeaseLost
+    if place.state == "cancelled":
+        return _decision(context, "stop", place.reason)
+    if ended.outcome == "released" and place.reason == PAUSED:
+        return _decision(context, "stop", PAUSED)
+    if ended.outcome in ("complete", "pruned", "failed"):
+        steps = [Step(one.step, one.metrics, None) for one in reports]
+        stored = await reporting.stored_steps(context.db, trial, [step.step for step in steps])
+        if any(not _same(step.metrics, stored.get(step.step, {})) for step in steps):
+            raise AlreadyFinished("This attempt is finished: no more steps are stored.")
+        decision = "prune" if place.prune_reason else "continue"
+        return _decision(context, decision, place.prune_reason)
+    raise LeaseLost
+
+
+async def _check_repeat(context: Context, trial: int, steps: Sequence[Step]) -> None:
+    """Raise StepConflict where a step is stored with other values."""
+    stored = await reporting.stored_steps(context.db, trial, [step.step for step in steps])
+    for step in steps:
+        if step.step in stored and not _same(step.metrics, stored[step.step]):
+            raise StepConflict(f"Step {step.step} was already reported with other values.")
+
+
+def _same(one: reporting.Metrics, other: reporting.Metrics) -> bool:
+    return one.keys() == other.keys() and all(
+        value == other[name] or (math.isnan(value) and math.isnan(other[name])) for name, value in one.items()
+    )
+
+
+async def _judge(context: Context, trial: int, place: Place, reports: Sequence[Report]) -> Judged:
+    """Judge a batch step by step; what comes after a prune is answered, not stored."""
+    spec = context.specs.get(place.study_id)
+    spec = spec or context.specs.put(place.study_id, StudySpec.model_validate(place.spec))
+    metric = spec.objective.metric
+    pruner = pruning.build(spec.pruner, spec.sign, metric or "value")
+    steps: list[Step] = []
+    if place.prune_step is not None:
+        reports = [one for one in reports if one.step <= place.prune_step]
+    previous, best = place.last_step, place.best_score
+    for one in reports:
+        score = oriented(one.metrics[metric], spec.sign) if metric in one.metrics else None
+        milestone = pruner.milestone(one.step, previous) if score is not None else None
+        verdict = pruning.Verdict(prune=False)
+        if score is not None:
+            best = score if best is None else min(best, score)
+        if score is not None and best is not None and milestone is not None:
+            rivals: list[float] = []
+            if pruner.rivals is not None:
+                only_complete = pruner.rivals == "complete"
+                rivals = await reporting.rival_scores(
+                    context.db, place.study_id, trial, milestone, only_complete=only_complete
+                )
+            verdict = pruner.judge(pruning.Own(one.step, score, best, milestone), rivals)
+        steps.append(Step(one.step, one.metrics, score, milestone, verdict.compared))
+        if verdict.prune:
+            return Judged(tuple(steps), verdict.reason)
+        previous = one.step if previous is None else max(previous, one.step)
+    return Judged(tuple(steps), None)
+
+
+def oriented(value: float, sign: int) -> float:
+    """The score of a value: smaller is better, +inf where it is not finite."""
+    return value * sign if math.isfinite(value) else math.inf

@@ -1,0 +1,109 @@
+"""The ends of attempts: finished, released, or only renewed."""
+
+import hashlib
+import json
+import math
+
+from fastapi.responses import Response
+
+from service.context import Context
+from service.leases import Held, parse_lease
+from service.reports import oriented
+from service.store import finishing, reporting
+from service.store.finishing import Finished, Result
+from trialbook.errors import AlreadyFinished, FieldError, Invalid, LeaseLost, NotFound
+from trialbook.spec import StudySpec
+from trialbook.wire import Finish, Trial
+
+
+async def finish(context: Context, lease: str, body: Finish) -> Response:
+    """End an attempt with its result. A repeat is answered with the same bytes."""
+    held = parse_lease(context.secret, lease)
+    place = await reporting.place(context.db, held.trial)
+    if place is None:
+        raise NotFound("The trial was deleted.")
+    digest = hashlib.sha256(_canonical(body)).digest()
+    if place.attempt != held.attempt or place.state != "running":
+        return await _repeat(context, held, digest)
+    spec = StudySpec.model_validate(place.spec)
+    value = body.value if body.value is not None else await _measured_value(context, held.trial, spec, body)
+    result = Result(
+        state=body.state,
+        value=value,
+        score=None if value is None else oriented(value, spec.sign),
+        error=body.error,
+        reason=place.prune_reason if body.state == "pruned" else None,
+        attributes=json.dumps(body.attributes),
+        retry=body.retry,
+        digest=digest,
+    )
+    ended = await finishing.finish(context.db, held.trial, held.attempt, result)
+    if ended is None:
+        return await _repeat(context, held, digest)
+    await _after(context, ended, spec)
+    return _told(ended.trial.model_dump_json())
+
+
+def _canonical(body: Finish) -> bytes:
+    return json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+
+
+def _told(answer: str) -> Response:
+    return Response(answer, media_type="application/json")
+
+
+async def _repeat(context: Context, held: Held, digest: bytes) -> Response:
+    ended = await finishing.ending(context.db, held.trial, held.attempt)
+    if ended is None or ended.digest is None:
+        raise LeaseLost
+    if ended.digest != digest:
+        raise AlreadyFinished
+    return _told(ended.answer or ended.trial.model_dump_json())
+
+
+async def _measured_value(context: Context, trial: int, spec: StudySpec, body: Finish) -> float | None:
+    """The value that a finish leaves out: the metric at the best step under early stopping, else at the last."""
+    metric = spec.objective.metric
+    curve = [one for one in await reporting.curve(context.db, trial) if metric in one.metrics] if metric else []
+    if not curve:
+        if body.state == "complete":
+            raise Invalid(errors=[FieldError("/value", "is required: no report holds the objective's metric")])
+        return None
+    if spec.early_stopping is None or body.state != "complete":
+        return curve[-1].metrics[str(metric)]
+    return min((one.metrics[str(metric)] for one in curve), key=lambda value: oriented(value, spec.sign))
+
+
+async def _after(context: Context, ended: Finished, spec: StudySpec) -> None:
+    """What a result may bring about: the study's target reached, or its last trial over."""
+    value, target = ended.trial.value, ended.target
+    measured = value is not None and math.isfinite(value)
+    reached = measured and target is not None and oriented(value or 0.0, spec.sign) <= target * spec.sign
+    if reached and ended.trial.state == "complete":
+        reason = f"the target {target:g} is reached by trial {ended.trial.number}"
+        await finishing.end_study(context.db, ended.study_id, "completed", reason)
+    elif ended.budget_made and ended.trial.state != "waiting":
+        await finishing.settle(context.db, ended.study_id)
+    context.bell.ring()
+
+
+async def release(context: Context, lease: str) -> Trial:
+    """Give a trial back to the queue. Repeating it is answered alike as long as nobody else has it."""
+    held = parse_lease(context.secret, lease)
+    trial = await finishing.release(context.db, held.trial, held.attempt, "released by its worker")
+    if trial is None:
+        ended = await finishing.ending(context.db, held.trial, held.attempt)
+        if ended is None or ended.outcome != "released" or not ended.current:
+            raise LeaseLost
+        trial = ended.trial
+    context.bell.ring()
+    return trial
+
+
+async def renew(context: Context, lease: str) -> Trial:
+    """Make a lease last its full time again."""
+    held = parse_lease(context.secret, lease)
+    trial = await finishing.renew(context.db, held.trial, held.attempt, context.settings.lease_seconds)
+    if trial is None:
+        raise LeaseLost
+    return trial

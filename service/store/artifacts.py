@@ -1,0 +1,77 @@
+"""Artifacts of trials: what is known of each file. The bytes lie elsewhere, under a name of our own making."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from service.store.database import Database
+from trialbook.wire import Artifact
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An artifact and where its bytes are."""
+
+    artifact: Artifact
+    file: str
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Put:
+    """What became of an upload: the artifact as it stands now, and a file that nobody needs any more."""
+
+    artifact: Artifact | None
+    unneeded: str | None
+
+
+COLUMNS = "name, size, sha256, step, attempt, created_at"
+# The old row's file is read before it is replaced. A checkpoint is never ahead of its trial's reports.
+PUT = text(f"""
+    with held as materialized (
+        select t.id, t.study_id, t.number from trials t
+        where t.id = :trial and t.attempt = :attempt and t.state = 'running' for no key update
+    ), before as materialized (
+        select file, sha256 from artifacts where trial_id = :trial and name = :name
+    ), stored as (
+        insert into artifacts (trial_id, name, attempt, step, size, sha256, media_type, file)
+        select id, :name, :attempt, cast(:step as int), :size, :sha256, :media_type, :file from held
+        on conflict (trial_id, name) do update set attempt = excluded.attempt, step = excluded.step,
+            size = excluded.size, sha256 = excluded.sha256, media_type = excluded.media_type, file = excluded.file,
+            created_at = clock_timestamp()
+        returning {COLUMNS}
+    ), told as (
+        insert into events (study_id, kind, number, note) select study_id, 'artifact', number, :name from held
+    )
+    select stored.*, (select file from before) as unneeded from stored
+""")  # noqa: S608  # column names of our own
+LIST = text(f"select {COLUMNS} from artifacts where trial_id = :trial order by name")  # noqa: S608  # our own names
+ONE = text(f"""
+    select {COLUMNS}, file, media_type from artifacts where trial_id = :trial and name = :name
+""")  # noqa: S608  # column names of our own
+
+
+async def put_artifact(db: Database, trial: int, attempt: int, file: str, described: dict[str, Any]) -> Put:
+    """Note an uploaded file (name, step, size, sha256, media_type) under a lease; no artifact where it is lost."""
+    rows = await db.run(PUT, {"trial": trial, "attempt": attempt, "file": file, **described})
+    if not rows:
+        return Put(None, file)
+    row = dict(rows[0])
+    unneeded = row.pop("unneeded")
+    return Put(Artifact(**row), unneeded)
+
+
+async def list_artifacts(db: Database, trial: int) -> list[Artifact]:
+    """The artifacts of a trial by name."""
+    return [Artifact(**row) for row in await db.run(LIST, {"trial": trial})]
+
+
+async def find_artifact(db: Database, trial: int, name: str) -> Stored | None:
+    """An artifact and where its bytes are."""
+    rows = await db.run(ONE, {"trial": trial, "name": name})
+    if not rows:
+        return None
+    row = dict(rows[0])
+    file, media_type = row.pop("file"), row.pop("media_type")
+    return Stored(Artifact(**row), file, media_type)

@@ -1,0 +1,81 @@
+"""What time alone brings about: outages noticed, last attempts that expired, studies that ran out of time."""
+
+from sqlalchemy import text
+
+from service.store.database import Database
+
+FIRST = text("insert into server (secret) values (:secret) on conflict do nothing")
+SECRET = text("select secret from server")
+
+# A gap in the beats was an outage of the service, so leases that were alive when it began live on by its length.
+BEAT = text("""
+    with old as materialized (select beat_at from server for update), new as (
+        update server set beat_at = clock_timestamp() returning beat_at
+    ), outage as (
+        select old.beat_at as since, new.beat_at - old.beat_at as gap from old, new
+        where new.beat_at - old.beat_at > make_interval(secs => :tolerated)
+    )
+    update trials t set lease_until = t.lease_until + outage.gap from outage
+    where t.state = 'running' and t.lease_until > outage.since returning t.id
+""")
+EXPIRED_FOR_GOOD = text("""
+    with over as (
+        update trials t set state = 'failed', failures = t.failures + 1, lease_until = null,
+            reason = 'its worker was lost in each of ' || t.attempt || ' attempts', finished_at = clock_timestamp()
+        from studies s
+        where t.state = 'running' and t.lease_until < clock_timestamp() and s.id = t.study_id
+            and t.failures + 1 >= (s.spec #>> '{trial,max_attempts}')::int
+        returning t.id, t.study_id, t.number, t.attempt
+    ), closed as (
+        update attempts a set ended_at = clock_timestamp(), outcome = 'expired'
+        from over where a.trial_id = over.id and a.attempt = over.attempt
+    ), told as (
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'failed' from over
+    )
+    select study_id from over
+""")
+OUT_OF_TIME = text("""
+    select id from studies where state = 'running' and timeout is not null
+        and started_at + make_interval(secs => timeout) < clock_timestamp()
+""")
+MADE = text("select id from studies where state in ('running', 'paused') and counted >= n_trials")
+ANY_EXPIRED = text(
+    "select exists (select from trials where state = 'running' and lease_until < clock_timestamp()) as it"
+)
+FORGET = text("delete from events where at < now() - interval '7 days'")
+
+
+async def server_secret(db: Database, proposal: bytes) -> bytes:
+    """The secret that leases' ids are derived from; the first process's proposal becomes it."""
+    await db.run(FIRST, {"secret": proposal})
+    return bytes((await db.run(SECRET))[0]["secret"])
+
+
+async def beat(db: Database, *, tolerated: float) -> int:
+    """Note that the service lives; how many leases were extended over an outage longer than `tolerated` seconds."""
+    return len(await db.run(BEAT, {"tolerated": tolerated}))
+
+
+async def fail_expired(db: Database) -> None:
+    """Fail the trials whose last allowed attempt has expired."""
+    await db.run(EXPIRED_FOR_GOOD)
+
+
+async def out_of_time(db: Database) -> list[int]:
+    """The studies whose time is up."""
+    return [row["id"] for row in await db.run(OUT_OF_TIME)]
+
+
+async def fully_made(db: Database) -> list[int]:
+    """The studies that will make no more trials."""
+    return [row["id"] for row in await db.run(MADE)]
+
+
+async def any_expired(db: Database) -> bool:
+    """Whether some lease has expired, so that its trial may be granted again."""
+    return bool((await db.run(ANY_EXPIRED))[0]["it"])
+
+
+async def forget_old_events(db: Database) -> None:
+    """Delete the events of more than 7 days ago."""
+    await db.run(FORGET)

@@ -1,0 +1,131 @@
+"""Studies: submitted, changed, paused, ended and deleted."""
+
+import hashlib
+
+from service.context import Context
+from service.store import finishing
+from service.store import studies as store
+from service.store.answers import Answered, find_answer, keep_answer
+from service.store.studies import Change, StudyKey
+from service.store.tokens import Holder
+from service.submission import complete, row_of
+from trialbook.errors import FieldError, Invalid, KeyReused, NameTaken, NotFound, WrongState
+from trialbook.spec import Budget, StudySpec
+from trialbook.wire import Study, StudyChange, Validation
+
+NO_STUDY = "There is no study of that name."
+
+
+async def find(context: Context, holder: Holder, name: str) -> StudyKey:
+    """A study that the holder may see and change. Raises NotFound, the same for a missing one and somebody else's."""
+    key = await store.study_key(context.db, name)
+    if key is None or not (holder.role == "admin" or key.owner == holder.owner):
+        raise NotFound(NO_STUDY)
+    return key
+
+
+async def read(context: Context, holder: Holder, name: str) -> Study:
+    """A study as it is now."""
+    await find(context, holder, name)
+    study = await store.read_study(context.db, name)
+    if study is None:
+        raise NotFound(NO_STUDY)
+    return study
+
+
+async def create(context: Context, holder: Holder, spec: StudySpec, key: str | None) -> str:
+    """Check and store a study; the answer's JSON. The same Idempotency-Key gives the same answer."""
+    digest = hashlib.sha256(spec.model_dump_json().encode()).digest()
+    if key is not None and (known := await find_answer(context.db, holder.token_id, key)) is not None:
+        return repeated(known, digest)
+    completed, data = await complete(context.db, spec)
+    async with context.db.begin() as connection:
+        if not await store.insert_study(connection, row_of(completed, data, holder.owner)):
+            raise NameTaken
+        study = await store.read_study_on(connection, spec.name)
+        answer = study.model_dump_json()
+        if key is not None and not await keep_answer(connection, holder.token_id, key, digest, answer):
+            raise KeyReused
+    context.bell.ring()
+    return answer
+
+
+def repeated(known: Answered, digest: bytes) -> str:
+    """The answer that was given under this key. Raises KeyReused where the body was another."""
+    if known.digest != digest:
+        raise KeyReused
+    return known.body
+
+
+async def validate(context: Context, spec: StudySpec) -> Validation:
+    """All checks of a submission, storing nothing."""
+    completed, _ = await complete(context.db, spec)
+    return Validation(
+        valid=True,
+        n_cells=completed.n_cells,
+        name_taken=await store.study_key(context.db, spec.name) is not None,
+        spec=completed.model_dump(mode="json"),
+    )
+
+
+async def change(context: Context, holder: Holder, name: str, body: StudyChange) -> Study:
+    """Change budget, notes or tags; a larger budget reopens a completed study."""
+    key = await find(context, holder, name)
+    changes = body.model_dump(mode="json", exclude_unset=True)
+    budget = body.budget
+    n_trials, reopens = None, False
+    if budget is not None:
+        spec = StudySpec.model_validate(key.spec)
+        n_trials, reopens = _new_size(spec, budget, key)
+    change = Change(changes, budget is not None, n_trials, budget.timeout if budget else None, reopens)
+    if not await store.change_study(context.db, key.id, change):
+        if key.state == "cancelled":
+            raise WrongState("A cancelled study cannot go on.")
+        message = f"must not be below the {key.counted} trials already made"
+        raise Invalid(errors=[FieldError("/budget/n_trials", message, "out-of-range")])
+    if budget is not None:
+        await finishing.settle(context.db, key.id)
+    context.bell.ring()
+    return await read(context, holder, name)
+
+
+def _new_size(spec: StudySpec, budget: Budget, key: StudyKey) -> tuple[int | None, bool]:
+    ends = [n for n in (spec.n_cells, budget.n_trials) if n is not None]
+    size = min(ends) if ends else None
+    return size, size is None or size > key.counted
+
+
+async def pause(context: Context, holder: Holder, name: str) -> Study:
+    """Give out no more trials; those that run are told to stop at their next report and wait in the queue."""
+    key = await find(context, holder, name)
+    if not await store.pause_study(context.db, key.id) and key.state != "paused":
+        raise WrongState(f"The study is {key.state}.")
+    context.bell.ring()
+    return await read(context, holder, name)
+
+
+async def resume(context: Context, holder: Holder, name: str) -> Study:
+    """Go on with a paused study."""
+    key = await find(context, holder, name)
+    if not await store.resume_study(context.db, key.id) and key.state != "running":
+        raise WrongState(f"The study is {key.state}.")
+    context.bell.ring()
+    return await read(context, holder, name)
+
+
+async def cancel(context: Context, holder: Holder, name: str) -> Study:
+    """End a study for good; what waits or runs is cancelled, what is finished stays."""
+    key = await find(context, holder, name)
+    ended = await finishing.end_study(context.db, key.id, "cancelled", "cancelled by a user")
+    if not ended and key.state != "cancelled":
+        raise WrongState(f"The study is {key.state}.")
+    context.bell.ring()
+    return await read(context, holder, name)
+
+
+async def delete(context: Context, holder: Holder, name: str) -> None:
+    """Delete a study with its trials, curves and artifacts."""
+    key = await find(context, holder, name)
+    for file in await store.delete_study(context.db, key.id):
+        context.files.forget_artifact(file)
+    context.bell.ring()

@@ -1,0 +1,86 @@
+"""Trials by hand: enqueued, imported and cancelled."""
+
+import hashlib
+import json
+
+from service.context import Context
+from service.reports import oriented
+from service.store import finishing
+from service.store import trials as store
+from service.store.answers import find_answer, keep_answer
+from service.store.reporting import Step, record_import
+from service.store.tokens import Holder
+from service.store.trials import Added
+from service.studies import find, repeated
+from trialbook.errors import FieldError, KeyReused, NotFound, WrongState, invalid
+from trialbook.spec import StudySpec
+from trialbook.wire import NewTrial, NewTrials, Trial
+
+NO_TRIAL = "There is no trial of that number."
+
+
+async def add(context: Context, holder: Holder, name: str, body: NewTrials, key: str | None) -> str:
+    """Enqueue known points or import finished trials; the answer's JSON."""
+    study = await find(context, holder, name)
+    digest = hashlib.sha256(f"{name}:{body.model_dump_json()}".encode()).digest()
+    if key is not None and (known := await find_answer(context.db, holder.token_id, key)) is not None:
+        return repeated(known, digest)
+    spec = StudySpec.model_validate(study.spec)
+    _check(spec, body)
+    async with context.db.begin() as connection:
+        added = await store.add_trials(connection, study.id, [_added(spec, one) for one in body.trials])
+        if added is None:
+            raise WrongState("The study has ended, or its budget has no room for these trials.")
+        for (row, _), one in zip(added, body.trials, strict=True):
+            await record_import(connection, context.sets, study.id, row, _steps(spec, one))
+        answer = json.dumps({"numbers": [number for _, number in added]})
+        if key is not None and not await keep_answer(connection, holder.token_id, key, digest, answer):
+            raise KeyReused
+    context.bell.ring()
+    return answer
+
+
+def _check(spec: StudySpec, body: NewTrials) -> None:
+    errors = [
+        FieldError(f"/trials/{i}/params/{name}", message)
+        for i, one in enumerate(body.trials)
+        for name, message in spec.space.problems(one.params)
+    ]
+    for i, one in enumerate(body.trials):
+        if one.state == "complete" and one.value is None:
+            errors.append(FieldError(f"/trials/{i}/value", "is required for a complete trial"))
+        if one.state == "waiting" and (one.value is not None or one.reports):
+            errors.append(
+                FieldError(f"/trials/{i}/state", "must be complete, pruned or failed where there are results")
+            )
+    if errors:
+        raise invalid(errors)
+
+
+def _added(spec: StudySpec, one: NewTrial) -> Added:
+    score = None if one.value is None else oriented(one.value, spec.sign)
+    return Added(one.params, one.state, one.value, score, one.attributes)
+
+
+def _steps(spec: StudySpec, one: NewTrial) -> list[Step]:
+    metric = spec.objective.metric
+    steps = {report.step: report.metrics for report in one.reports}
+    return [
+        Step(step, metrics, oriented(metrics[metric], spec.sign) if metric in metrics else None)
+        for step, metrics in steps.items()
+    ]
+
+
+async def cancel(context: Context, holder: Holder, name: str, number: int) -> Trial:
+    """Cancel one trial; its worker is told at the next report."""
+    study = await find(context, holder, name)
+    cancelled = await finishing.cancel_trial(context.db, study.id, number, "cancelled by a user")
+    found = await store.find_trial(context.db, study.id, number)
+    if found is None:
+        raise NotFound(NO_TRIAL)
+    trial = found[1]
+    if not cancelled and trial.state != "cancelled":
+        raise WrongState(f"The trial is over: {trial.state}.")
+    await finishing.settle(context.db, study.id)
+    context.bell.ring()
+    return trial
