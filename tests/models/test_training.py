@@ -53,6 +53,15 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(params: dict[str,
     assert all(torch.equal(t, resumed.parameters()[name]) for name, t in whole.parameters().items())
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_state_can_be_resumed_from_again(optimizer: str, iris: Split) -> None:
+    learner = build("mlp", {"width": 10, "epochs": 6, "optimizer": optimizer})
+    list(itertools.islice(learner.fit(iris), 3))
+    state = learner.state()
+    first = list(build("mlp", {"width": 10, "epochs": 6, "optimizer": optimizer}).fit(iris, resume=state))
+    assert list(learner.fit(iris, resume=state)) == first
+
+
 @pytest.mark.parametrize("interrupted", [1, 3, 5, 6])
 def test_early_stopping_goes_on_counting_after_a_resume(interrupted: int, iris: Split) -> None:
     losses = [5.0, 4.0, 3.0, 3.5, 3.5, 3.5, 1.0]
