@@ -79,8 +79,8 @@ def _codes(count: int) -> Array:
     codes: Array = np.eye(count)
     if count > _ONE_HOT:
         codes = np.random.default_rng(count).normal(size=(count, _ONE_HOT))
-        codes /= np.linalg.norm(codes, axis=1, keepdims=True)
-    return codes / np.sqrt(2)
+    codes /= np.linalg.norm(codes, axis=1, keepdims=True) * np.sqrt(2)
+    return codes
 
 
 def _rounded(parameter: Float | Int | Categorical, units: Array) -> Array:

@@ -1,0 +1,38 @@
+"""Bayesian search with tree-structured Parzen estimators: Optuna's, over the history given."""
+
+from collections.abc import Sequence
+from random import Random
+
+from optuna.samplers import TPESampler as Estimators
+
+from service.search import replay
+from service.search.novelty import key, renewed, taken
+from service.search.protocol import History, Suggestion
+from trialbook.space import Space
+from trialbook.spec import TPESampler as Options
+
+
+class TPESampler:
+    """Multivariate over the parameters that are always active, one by one over conditional ones; a constant liar."""
+
+    def __init__(self, space: Space, options: Options) -> None:
+        self._space = space
+        self._options = options
+
+    def suggest(self, history: History, numbers: Sequence[int]) -> list[Suggestion]:
+        """One ask per number, each seeing the points of the asks before it as running."""
+        study, known, suggestions = replay.study(self._space, history), taken(history), []
+        mode = "model" if len(history.finished) >= self._options.n_startup_trials else "startup"
+        for number in numbers:
+            seed = replay.seed(self._options.seed, number)
+            sampler = Estimators(n_startup_trials=self._options.n_startup_trials, seed=seed)
+            asked = replay.ask(study, self._space, sampler)
+            point = renewed(self._space, asked, known, Random(seed))  # noqa: S311  # chance, not secrets
+            known.add(key(point))
+            suggestions.append(Suggestion(point, {"sampler": "tpe", "mode": mode, "seen": len(history.finished)}))
+        return suggestions
+
+
+def build(space: Space, options: Options) -> TPESampler:
+    """Optuna's TPE with these options."""
+    return TPESampler(space, options)
