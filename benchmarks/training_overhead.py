@@ -58,7 +58,7 @@ def train_bare(data: Split, params: dict[str, float | int | str]) -> Iterator[di
     while True:
         net.train()
         order = torch.randperm(len(y_train))
-        x, y = x_train[order], y_train[order]
+        x, y = x_train.index_select(0, order), y_train.index_select(0, order)
         for start in range(0, len(y), batch_size):
             loss = functional.cross_entropy(net(x[start : start + batch_size]), y[start : start + batch_size])
             optimizer.zero_grad(set_to_none=True)
