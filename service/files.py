@@ -11,6 +11,8 @@ from pathlib import Path
 
 from trialbook.errors import FieldError, Invalid, StorageFull, TooLarge
 
+ABANDONED = 86400.0  # seconds
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -28,8 +30,12 @@ class Files:
         self.root = root
         for folder in ("artifacts", "datasets", "incoming"):
             (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in (root / "incoming").iterdir():  # of a server that was killed
-            left.unlink(missing_ok=True)
+
+    def forget_abandoned(self, now: float) -> None:
+        """Delete what uploads of a day ago or more left behind when their server was killed; `now` in seconds."""
+        for left in (self.root / "incoming").iterdir():
+            if left.stat().st_mtime < now - ABANDONED:
+                left.unlink(missing_ok=True)
 
     async def receive(self, chunks: AsyncIterator[bytes], limit: int, sha256: str | None) -> Upload:
         """Write a body to a file aside. Raises TooLarge, StorageFull, or Invalid where the hash differs."""

@@ -7,14 +7,12 @@ import hmac
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from service import search
 from service.context import Context
 from service.search import grid
 from service.store import granting
-from service.store.granting import Candidate, Granted, Request
+from service.store.database import Transaction
+from service.store.granting import Candidate, Granted, Request, RequestRepeated
 from service.store.studies import study_key
 from service.store.tokens import Holder
 from service.store.workers import note_worker
@@ -109,14 +107,12 @@ async def _grant(context: Context, candidates: list[Candidate], request: Request
             async with context.db.begin() as connection:
                 if granted := await _grant_from(connection, candidate, request, count):
                     return granted
-        except IntegrityError as error:
-            if "uq_attempts_request" not in str(error.orig):
-                raise
+        except RequestRepeated:
             return await granting.granted_before(context.db, request)
     return []
 
 
-async def _grant_from(connection: AsyncConnection, candidate: Candidate, request: Request, count: int) -> list[Granted]:
+async def _grant_from(connection: Transaction, candidate: Candidate, request: Request, count: int) -> list[Granted]:
     granted: list[Granted] = []
     for possible, expired in ((candidate.has_waiting, False), (candidate.has_expired, True)):
         while possible and len(granted) < count:
@@ -130,7 +126,7 @@ async def _grant_from(connection: AsyncConnection, candidate: Candidate, request
 
 
 async def _make(
-    connection: AsyncConnection, candidate: Candidate, request: Request, ordinal: int, wanted: int
+    connection: Transaction, candidate: Candidate, request: Request, ordinal: int, wanted: int
 ) -> list[Granted]:
     taken = await granting.take_numbers(connection, candidate.id, wanted)
     if taken is None:

@@ -8,11 +8,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from service.json_body import escape
+from service.store.faults import FAULTS, is_passing
 from trialbook.errors import BY_STATUS, FieldError, Internal, TrialbookError, Unavailable, invalid
 
 log = logging.getLogger("trialbook.server")
@@ -26,8 +25,6 @@ CODES = {
     "less_than_equal": "out-of-range",
     "int_parsing_size": "out-of-range",
 }
-# What PostgreSQL says when it is stopping, starting, overloaded or when a lock or statement took too long.
-PASSING = ("08", "53", "55", "57", "40", "25P")
 
 
 def problem(error: TrialbookError, instance: str) -> Response:
@@ -88,11 +85,7 @@ def from_validation(error: ValidationError, body: Any) -> TrialbookError:
 
 def from_database(error: Exception) -> TrialbookError:
     """503 for what passes by itself, 500 for what is a mistake of ours."""
-    code = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    passing = isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError | TimeoutError)
-    if passing or code.startswith(PASSING) or getattr(error, "connection_invalidated", False):
-        return Unavailable(retry_after=1)
-    return Internal()
+    return Unavailable(retry_after=1) if is_passing(error) else Internal()
 
 
 def install(app: FastAPI) -> None:
@@ -128,6 +121,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TrialbookError, ours)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
-    for kind in (DBAPIError, PoolTimeout, ConnectionError, TimeoutError):
+    for kind in FAULTS:
         app.add_exception_handler(kind, database)
     app.add_exception_handler(Exception, anything)

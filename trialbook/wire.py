@@ -1,7 +1,7 @@
 """The bodies and answers of the HTTP contract, apart from the study spec. Values only; no transport, no clock."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field, JsonValue
 
@@ -95,6 +95,16 @@ class NewToken(Value):
 
 
 # Answers: what the server says. Times are ISO 8601 in UTC.
+
+
+Item = TypeVar("Item")
+
+
+class Page(Answer, Generic[Item]):
+    """A part of a list, and where the next part begins."""
+
+    items: list[Item]
+    next_cursor: str | None = None
 
 
 class Best(Answer):

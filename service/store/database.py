@@ -18,6 +18,9 @@ LIMITS = {
 }
 
 
+Transaction = AsyncConnection  # what `begin` gives; use cases pass it on and never look inside
+
+
 class Database:
     """One engine for the process. `begin()` is a transaction; `run()` is a single statement that is one by itself."""
 

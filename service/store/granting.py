@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, TextClause, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.store.database import Database
@@ -176,7 +177,21 @@ async def grant_again(
     else:
         await connection.execute(STARTED, {"study_id": study_id})
     noted = {**found, **_asker(request), "ordinal": ordinal, "resume_step": resume_step}
-    return _granted((await connection.execute(NOTE_ATTEMPT, noted)).mappings().one())
+    return _granted((await _execute_once(connection, NOTE_ATTEMPT, noted)).mappings().one())
+
+
+async def _execute_once(connection: AsyncConnection, statement: TextClause, asked: dict[str, Any]) -> CursorResult[Any]:
+    """Execute what may be done once per request. Raises RequestRepeated the second time."""
+    try:
+        return await connection.execute(statement, asked)
+    except IntegrityError as error:
+        if "uq_attempts_request" in str(error.orig):
+            raise RequestRepeated from None
+        raise
+
+
+class RequestRepeated(Exception):
+    """The same request was granted trials before."""
 
 
 TAKE_NUMBERS = text("""
@@ -234,7 +249,7 @@ async def grant_new(
         "rows": json.dumps(rows),
         **_asker(request),
     }
-    made = (await connection.execute(NEW, asked)).mappings().all()
+    made = (await _execute_once(connection, NEW, asked)).mappings().all()
     params = {row["number"]: row["params"] for row in rows}
     return [_granted({**row, "params": params[row["number"]], "attempt": 1, "resume_step": None}) for row in made]
 

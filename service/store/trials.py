@@ -38,6 +38,19 @@ async def find_trial(db: Database, study_id: int, number: int) -> tuple[int, Tri
     return (rows[0]["trial_id"], trial_of(rows[0])) if rows else None
 
 
+HELD = text("""
+    select t.id from trials t join studies s on s.id = t.study_id
+        join attempts a on a.trial_id = t.id and a.attempt = t.attempt
+    where s.name = :study and t.number = :number and t.state = 'running' and a.token_id = :token_id
+""")
+
+
+async def is_held(db: Database, study: str, number: int, token_id: str) -> int | None:
+    """The row of a trial that runs under this token, else None."""
+    rows = await db.run(HELD, {"study": study, "number": number, "token_id": token_id})
+    return int(rows[0]["id"]) if rows else None
+
+
 async def read_trial(db: Database, study_id: int, number: int) -> TrialDetail | None:
     """A trial with its whole curve and its attempts."""
     if (found := await find_trial(db, study_id, number)) is None:

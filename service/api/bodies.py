@@ -1,0 +1,120 @@
+"""How bodies are read: bounded, with a Content-Type, through our own JSON and YAML readers."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from service.context import Context
+from service.json_body import parse_json
+from service.problems import field_errors
+from service.yaml_body import Located
+from trialbook.errors import FieldError, MalformedJSON, TooLarge, UnsupportedMediaType, invalid
+from trialbook.spec import StudySpec
+
+MEBIBYTE = 1024 * 1024
+BODY_LIMIT = MEBIBYTE
+REPORT_LIMIT = 64 * 1024
+DRAINED = 64 * MEBIBYTE  # what of a too large body is read past, so that its sender comes to read the answer
+YAML = ("application/yaml", "text/yaml", "application/x-yaml")
+
+
+def context_of(request: Request) -> Context:
+    """What use cases are handed."""
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(context_of)]
+
+
+def media_type(request: Request) -> str:
+    """The body's media type without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises TooLarge, keeping nothing beyond the limit."""
+    kept = bytearray()
+    seen = 0
+    async for chunk in request.stream():
+        seen += len(chunk)
+        if seen <= limit:
+            kept += chunk
+        elif seen > DRAINED:
+            break
+    if seen > limit:
+        raise TooLarge(f"The body is larger than {limit} bytes.")
+    return bytes(kept)
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes in."""
+    async for chunk in request.stream():
+        yield chunk
+
+
+class _JSONRequest(Request):
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            limit = REPORT_LIMIT if self.url.path.endswith("/reports") else BODY_LIMIT
+            self._body = await read_body(self, limit)
+        return self._body
+
+    async def json(self) -> Any:  # Any: whatever was sent
+        return parse_json(await self.body())
+
+
+class JSONRoute(APIRoute):
+    """A route whose body, if it takes one, is JSON in our sense."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler with our reader under it."""
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def read(request: Request) -> Response:
+            if takes_body:
+                if media_type(request) != "application/json":
+                    raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
+                request = _JSONRequest(request.scope, request.receive)
+                if not await request.body():
+                    raise MalformedJSON("The body is empty.")
+            return await handle(request)
+
+        return read
+
+
+async def read_spec(request: Request) -> StudySpec:
+    """The study spec in a body of JSON or YAML; mistakes in YAML come with their lines."""
+    kind = media_type(request)
+    if kind not in ("application/json", *YAML):
+        raise UnsupportedMediaType("Send the study as application/json or application/yaml.")
+    raw = await read_body(request, BODY_LIMIT)
+    if kind == "application/json":
+        return _validated(parse_json(raw), lambda pointer: None)
+    try:
+        located = Located(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise MalformedJSON("The body is not UTF-8.") from None
+    return _validated(located.value, located.line_of)
+
+
+def _validated(value: Any, line_of: Callable[[str], int | None]) -> StudySpec:  # Any: parsed JSON or YAML
+    try:
+        return StudySpec.model_validate(value)
+    except ValidationError as error:
+        found = field_errors(error.errors(include_input=False, include_url=False), value)
+        raise invalid([FieldError(e.pointer, e.message, e.code, line_of(e.pointer)) for e in found]) from None
+
+
+SPEC_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": {"$ref": "#/components/schemas/StudySpec"}} for kind in ("application/json", YAML[0])
+        },
+    }
+}

@@ -1,0 +1,102 @@
+"""Trainers, workers, data sets and tokens over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+
+from models.catalog import TRAINERS
+from service import auth, datasets
+from service.api.bodies import Ctx, JSONRoute, chunks, media_type
+from service.auth import Admin, Anybody, Reader, Submitter
+from service.store.tokens import list_tokens as all_tokens
+from service.store.workers import list_workers as all_workers
+from trialbook.errors import UnsupportedMediaType
+from trialbook.wire import CreatedToken, Dataset, NewToken, Page, Token, Worker
+
+router = APIRouter(route_class=JSONRoute)
+
+
+@router.get("/trainers", operation_id="listTrainers", tags=["trainers"])
+async def list_trainers(holder: Anybody) -> Page[dict[str, Any]]:
+    """The book's trainers: parameters, metrics, and a spec to begin with."""
+    items = [
+        {
+            "name": one.name,
+            "title": one.title,
+            "chapter": one.chapter,
+            "tasks": list(one.tasks),
+            "parameters": {name: _parameter(p) for name, p in one.parameters.items()},
+            "metrics": [{"name": m.name, "direction": m.direction, "tasks": list(m.tasks)} for m in one.metrics],
+            "default_spec": dict(one.default_spec),
+        }
+        for one in TRAINERS.values()
+    ]
+    return Page(items=items)
+
+
+def _parameter(parameter: Any) -> dict[str, Any]:  # Any: the catalogue's Parameter
+    return {key: value for key, value in vars(parameter).items() if value not in (None, ())}
+
+
+@router.get("/workers", operation_id="listWorkers", tags=["workers"])
+async def list_workers(context: Ctx, holder: Reader) -> Page[Worker]:
+    """The workers as last heard of."""
+    return Page(items=await all_workers(context.db, silent_after=max(60.0, context.settings.lease_seconds)))
+
+
+@router.get("/datasets", operation_id="listDatasets", tags=["datasets"])
+async def list_datasets(context: Ctx, holder: Anybody) -> Page[Dataset]:
+    """The users' data sets and the built-in ones."""
+    return Page(items=await datasets.list_all(context))
+
+
+@router.put("/datasets/{name}", operation_id="putDataset", tags=["datasets"])
+async def put_dataset(
+    name: str,
+    request: Request,
+    context: Ctx,
+    holder: Submitter,
+    target: Annotated[str, Query(min_length=1, max_length=200)],
+    task: str = "classification",
+) -> Dataset:
+    """Upload a table (CSV or Parquet); `target` names the column to learn."""
+    kind = media_type(request)
+    if kind not in (datasets.CSV, datasets.PARQUET):
+        raise UnsupportedMediaType(f"Send the table as {datasets.CSV} or {datasets.PARQUET}.")
+    return await datasets.put(context, holder, name, chunks(request), kind, target, task)
+
+
+@router.get("/datasets/{name}", operation_id="getDataset", tags=["datasets"], response_class=FileResponse)
+async def get_dataset(
+    name: str,
+    context: Ctx,
+    holder: Anybody,
+    sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
+) -> FileResponse:
+    """Download a set; with `sha256` the version that a study pinned."""
+    return await datasets.send(context, name, sha256)
+
+
+@router.delete("/datasets/{name}", status_code=204, operation_id="deleteDataset", tags=["datasets"])
+async def delete_dataset(name: str, context: Ctx, holder: Submitter) -> None:
+    """Delete a set; studies that use it keep its bytes."""
+    await datasets.delete(context, holder, name)
+
+
+@router.post("/tokens", operation_id="createToken", tags=["tokens"])
+async def create_token(body: NewToken, context: Ctx, holder: Admin) -> CreatedToken:
+    """Make a token; its secret is shown this once."""
+    return await auth.create_token(context, holder, body)
+
+
+@router.get("/tokens", operation_id="listTokens", tags=["tokens"])
+async def list_tokens(context: Ctx, holder: Admin) -> Page[Token]:
+    """All tokens, without their secrets."""
+    return Page(items=list(await all_tokens(context.db)))
+
+
+@router.delete("/tokens/{id}", status_code=204, operation_id="revokeToken", tags=["tokens"])
+async def revoke_token(id: str, context: Ctx, holder: Admin) -> None:
+    """Revoke a token."""
+    await auth.revoke(context, id)

@@ -1,0 +1,174 @@
+"""The application: middleware, routes, and the clockwork that runs beside them."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import problems
+from service.api import leases, others, studies, trials
+from service.api.bodies import Ctx
+from service.auth import Reader
+from service.context import Context
+from service.events import stream
+from service.files import Files
+from service.settings import Settings
+from service.store import sweeping
+from service.store.database import Database
+from service.store.finishing import end_study, settle
+from service.store.reporting import MetricSets
+from service.studies import find
+from trialbook import __version__
+from trialbook.errors import InvalidHost, Unavailable
+
+BASE = "/api/v1"
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+TICK = 1.0  # seconds between two looks at what time alone brings about
+TOLERATED = 3.0  # seconds without a tick that are no outage
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "trialbook-version": __version__,
+    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'",
+}
+log = logging.getLogger("trialbook.server")
+
+
+def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) -> FastAPI:
+    """The application on a migrated database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        db = Database(database_url, pool_size=pool_size)
+        secret = await sweeping.server_secret(db, secrets.token_bytes(32))
+        app.state.context = Context(db, settings, secret, Files(settings.data), MetricSets(db))
+        app.state.context.files.forget_abandoned(time.time())
+        clockwork = asyncio.create_task(tick_for_ever(app.state.context))
+        yield
+        app.state.context.stopping = True
+        app.state.context.bell.ring()
+        clockwork.cancel()
+        await db.close()
+
+    app = FastAPI(
+        title="Trialbook",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    registry = CollectorRegistry()
+    durations = Histogram(
+        "trialbook_request_seconds", "Time to answer, by route.", ["method", "route", "status"], registry=registry
+    )
+    for module in (studies, trials, leases, others):
+        app.include_router(module.router, prefix=BASE)
+    _add_stream(app)
+    _add_health(app, registry)
+    problems.install(app)
+    app.add_middleware(Frame, local=settings.host in LOOPBACK, durations=durations)
+    return app
+
+
+def _add_stream(app: FastAPI) -> None:
+    @app.get(f"{BASE}/studies/{{study}}/events", operation_id="streamEvents", tags=["events"])
+    async def stream_events(study: str, request: Request, context: Ctx, holder: Reader) -> StreamingResponse:
+        """Each change as it happens (text/event-stream), resumable by Last-Event-ID."""
+        key = await find(context, holder, study)
+        frames = stream(context, key.id, request.headers.get("last-event-id"))
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
+
+
+def _add_health(app: FastAPI, registry: CollectorRegistry) -> None:
+    @app.get("/healthz", operation_id="health", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """Whether this process lives."""
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/readyz", operation_id="ready", tags=["health"])
+    async def readyz(context: Ctx) -> dict[str, str]:
+        """Whether requests can be served: the database answers and the server is not stopping."""
+        if context.stopping:
+            raise Unavailable("The server is stopping.")
+        await sweeping.any_expired(context.db)
+        return {"status": "ready"}
+
+    @app.get("/metrics", operation_id="metrics", tags=["health"], include_in_schema=False)
+    async def metrics() -> Response:
+        """Prometheus' metrics."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def tick_for_ever(context: Context) -> None:
+    """Once a second: note that the service lives, end what time has ended, wake who may find work."""
+    while True:
+        try:
+            await tick(context)
+        except Exception:  # the next tick tries again; a database that is away is no reason to stop ticking
+            log.warning("a tick failed", exc_info=True)
+        await asyncio.sleep(TICK)
+
+
+async def tick(context: Context) -> None:
+    """What time alone brings about."""
+    await sweeping.beat(context.db, tolerated=TOLERATED)
+    await sweeping.fail_expired(context.db)
+    for study in await sweeping.out_of_time(context.db):
+        await end_study(context.db, study, "completed", "its time is up")
+    for study in await sweeping.fully_made(context.db):
+        await settle(context.db, study)
+    if await sweeping.any_expired(context.db):
+        context.bell.ring()
+
+
+class Frame:
+    """Around every request: its id, the Host check on loopback, security headers, its duration. Plain ASGI."""
+
+    def __init__(self, app: ASGIApp, *, local: bool, durations: Histogram) -> None:
+        self._app = app
+        self._local = local
+        self._durations = durations
+        self._headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        scope["request_id"] = secrets.token_hex(8)
+        begun, status = time.perf_counter(), "500"
+
+        async def framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+                given = {name for name, _ in message["headers"]}
+                extra = [(name, value) for name, value in self._headers if name not in given]
+                if scope["path"].startswith(BASE) and b"cache-control" not in given:
+                    extra.append((b"cache-control", b"no-store"))
+                extra.append((b"x-request-id", scope["request_id"].encode()))
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        if self._local and not _is_local_host(scope):
+            await problems.problem(InvalidHost(), scope["request_id"])(scope, receive, framed)
+        else:
+            await self._app(scope, receive, framed)
+        route = getattr(scope.get("route"), "path", "none")
+        self._durations.labels(scope["method"], route, status).observe(time.perf_counter() - begun)
+        return None
+
+
+def _is_local_host(scope: Scope) -> bool:
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    return name in LOOPBACK

@@ -1,0 +1,204 @@
+"""What people look at: a trial, curves, the data behind figures, exports."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import Response
+
+from service.context import Context
+from service.store import curves as curve_store
+from service.store.tokens import Holder
+from service.store.trials import list_trials, read_trial
+from service.studies import find
+from service.trials import NO_TRIAL
+from trialbook.errors import FieldError, Invalid, NotFound
+from trialbook.spec import StudySpec
+from trialbook.values import spell
+from trialbook.wire import Trial, TrialDetail
+
+POINTS = 200  # of one curve, at most
+OPTUNA_STATES = {
+    "waiting": "WAITING",
+    "running": "RUNNING",
+    "complete": "COMPLETE",
+    "pruned": "PRUNED",
+    "failed": "FAIL",
+    "cancelled": "FAIL",
+}
+
+
+async def trial(context: Context, holder: Holder, study: str, number: int) -> TrialDetail:
+    """One trial with its curve and attempts."""
+    key = await find(context, holder, study)
+    found = await read_trial(context.db, key.id, number)
+    if found is None:
+        raise NotFound(NO_TRIAL)
+    return found
+
+
+async def curves(
+    context: Context, holder: Holder, study: str, metrics: list[str], chosen: str, limit: int
+) -> dict[str, Any]:
+    """Curves by trial; with more trials than `limit`: the best half and the latest."""
+    key = await find(context, holder, study)
+    known = await curve_store.metric_names(context.db, key.id)
+    wanted = metrics or ([key.spec["objective"]["metric"]] if key.spec["objective"]["metric"] else known)
+    numbers = _numbers(chosen)
+    if numbers is None:
+        numbers = await curve_store.shown_numbers(context.db, key.id, limit)
+    found = await curve_store.read_curves(context.db, key.id, numbers[:limit])
+    items = [
+        {
+            "number": one.number,
+            "state": one.state,
+            "value": None if one.value is None else spell(one.value),
+            **_thinned(one.steps, wanted),
+        }
+        for one in found
+    ]
+    shown = f"showing {len(items)} of {key.made} curves"
+    return {"study": study, "metrics": known, "shown": wanted, "items": items, "total": key.made, "note": shown}
+
+
+def _numbers(chosen: str) -> list[int] | None:
+    if not chosen:
+        return None
+    parts = chosen.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise Invalid(errors=[FieldError("/trials", "must be trial numbers with commas between")])
+    return [int(part) for part in parts]
+
+
+def _thinned(steps: list[tuple[int, dict[str, float]]], wanted: Iterable[str]) -> dict[str, Any]:
+    """At most POINTS steps, evenly chosen, always with the first and the last."""
+    if len(steps) > POINTS:
+        steps = [steps[round(i * (len(steps) - 1) / (POINTS - 1))] for i in range(POINTS)]
+    values = {name: [spell(metrics[name]) if name in metrics else None for _, metrics in steps] for name in wanted}
+    return {"steps": [step for step, _ in steps], "values": values}
+
+
+async def all_trials(context: Context, study_id: int) -> list[Trial]:
+    """Every trial by number."""
+    found: list[Trial] = []
+    cursor: str | None = None
+    while True:
+        page, cursor = await list_trials(context.db, study_id, states=(), order="number", cursor=cursor, limit=1000)
+        found += page
+        if cursor is None:
+            return found
+
+
+async def analysis(context: Context, holder: Holder, study: str, kind: str) -> dict[str, Any]:
+    """The plain data behind a figure."""
+    key = await find(context, holder, study)
+    figures = {"history": _history, "parallel": _parallel}
+    if kind not in figures:
+        raise NotFound(f"There is no such analysis; known are {', '.join(figures)}.")
+    spec = StudySpec.model_validate(key.spec)
+    found = await all_trials(context, key.id)
+    return await asyncio.to_thread(figures[kind], spec, found)
+
+
+def _history(spec: StudySpec, trials: list[Trial]) -> dict[str, Any]:
+    best: float | None = None
+    items = []
+    for one in trials:
+        if one.value is not None and one.state == "complete" and abs(one.value) < float("inf"):
+            better = best is None or one.value * spec.sign < best * spec.sign
+            best = one.value if better else best
+        value = None if one.value is None else spell(one.value)
+        items.append({"number": one.number, "state": one.state, "value": value, "best": best})
+    return {"kind": "history", "metric": spec.objective.metric, "direction": spec.direction, "items": items}
+
+
+def _parallel(spec: StudySpec, trials: list[Trial]) -> dict[str, Any]:
+    axes = [{"name": name, **p.model_dump(mode="json", exclude_none=True)} for name, p in spec.space.root.items()]
+    items = [
+        {"number": one.number, "state": one.state, "value": one.value, "params": one.params}
+        for one in trials
+        if one.value is not None and abs(one.value) < float("inf")
+    ]
+    return {"kind": "parallel", "metric": spec.objective.metric, "axes": axes, "items": items}
+
+
+async def export(context: Context, holder: Holder, study: str, form: str) -> Response:
+    """A whole study in a form for other programs."""
+    key = await find(context, holder, study)
+    spec = StudySpec.model_validate(key.spec)
+    trials = await all_trials(context, key.id)
+    if form == "csv":
+        body, kind = _csv(spec, trials), "text/csv; charset=utf-8"
+    elif form in ("json", "optuna"):
+        numbers = [one.number for one in trials]
+        found = {one.number: one.steps for one in await curve_store.read_curves(context.db, key.id, numbers)}
+        dump = _json_export if form == "json" else _optuna_export
+        body, kind = json.dumps(dump(key.name, spec, trials, found)), "application/json"
+    else:
+        raise Invalid(errors=[FieldError("/format", "must be json, csv or optuna")])
+    extension = "csv" if form == "csv" else "json"
+    headers = {"content-disposition": f'attachment; filename="{key.name}.{extension}"'}
+    return Response(body, media_type=kind, headers=headers)
+
+
+Curves = dict[int, list[tuple[int, dict[str, float]]]]
+
+
+def _json_export(name: str, spec: StudySpec, trials: list[Trial], curves: Curves) -> dict[str, Any]:
+    return {
+        "study": name,
+        "spec": spec.model_dump(mode="json"),
+        "trials": [{**one.model_dump(mode="json"), "reports": _reports(curves.get(one.number, []))} for one in trials],
+    }
+
+
+def _reports(steps: list[tuple[int, dict[str, float]]]) -> list[dict[str, Any]]:
+    return [
+        {"step": step, "metrics": {name: spell(value) for name, value in metrics.items()}} for step, metrics in steps
+    ]
+
+
+def _optuna_export(name: str, spec: StudySpec, trials: list[Trial], curves: Curves) -> dict[str, Any]:
+    """What optuna.trial.create_trial takes for each trial, with the distributions in Optuna's own JSON."""
+    distributions = {n: json.dumps(_distribution(p)) for n, p in spec.space.root.items()}
+    metric = spec.objective.metric or ""
+    items = [
+        {
+            "number": one.number,
+            "state": OPTUNA_STATES[one.state],
+            "value": None if one.value is None else spell(one.value),
+            "params": one.params,
+            "distributions": {n: distributions[n] for n in one.params},
+            "user_attrs": one.attributes,
+            "intermediate_values": {s: spell(m[metric]) for s, m in curves.get(one.number, []) if metric in m},
+        }
+        for one in trials
+    ]
+    return {"study_name": name, "direction": spec.direction, "trials": items}
+
+
+def _distribution(parameter: Any) -> dict[str, Any]:  # Any: one of the three kinds
+    if parameter.type == "categorical":
+        return {"name": "CategoricalDistribution", "attributes": {"choices": list(parameter.choices)}}
+    kind = {"float": "FloatDistribution", "int": "IntDistribution"}[parameter.type]
+    return {"name": kind, "attributes": parameter.model_dump(include={"low", "high", "log", "step"})}
+
+
+def _csv(spec: StudySpec, trials: list[Trial]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    fields = ("number", "state", "value", "attempt", "worker", "created_at", "started_at", "finished_at", "error")
+    writer.writerow([*fields, *(_guarded(f"params.{name}") for name in spec.space.names)])
+    for one in trials:
+        row = one.model_dump(mode="json")
+        cells = [row[field] for field in fields] + [one.params.get(name) for name in spec.space.names]
+        writer.writerow([_guarded(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _guarded(cell: Any) -> Any:  # Any: JSON scalar
+    """Text that a spreadsheet would run as a formula is quoted."""
+    return "'" + cell if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

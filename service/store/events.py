@@ -1,0 +1,72 @@
+"""Events: what changed, in an order that can be resumed.
+
+Transactions commit out of id order, so events are read by (transaction id, id) and only below the oldest transaction
+that still runs: nothing can appear behind a cursor later.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from service.store.database import Database
+
+
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """Where a stream stands."""
+
+    xid: int
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.xid}-{self.id}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change."""
+
+    cursor: Cursor
+    kind: str
+    number: int | None
+    data: dict[str, Any]  # Any: JSON
+
+
+SINCE = text("""
+    select cast(cast(xid as text) as bigint) as xid, id, kind, number, state, note, first_step, last_step, at
+    from events
+    where study_id = :study_id and (xid, id) > (cast(cast(:xid as text) as xid8), :id)
+        and xid < pg_snapshot_xmin(pg_current_snapshot())
+    order by events.xid, events.id limit 500
+""")
+LATEST = text("""
+    select coalesce(max(cast(cast(xid as text) as bigint)), 0) as xid from (
+        select xid from events where study_id = :study_id and xid < pg_snapshot_xmin(pg_current_snapshot())
+        order by xid desc limit 1
+    ) newest
+""")
+OLDEST = text("select cast(cast(xid as text) as bigint) as xid from events order by events.xid, events.id limit 1")
+
+
+async def events_since(db: Database, study_id: int, cursor: Cursor) -> list[Event]:
+    """The next events of a study after this cursor."""
+    rows = await db.run(SINCE, {"study_id": study_id, "xid": str(cursor.xid), "id": cursor.id})
+    return [_event(row) for row in rows]
+
+
+async def latest(db: Database, study_id: int) -> Cursor:
+    """Just after the newest event of a study that can be read."""
+    return Cursor((await db.run(LATEST, {"study_id": study_id}))[0]["xid"], 2**62)
+
+
+async def is_forgotten(db: Database, cursor: Cursor) -> bool:
+    """Whether events after this cursor may have been deleted for their age."""
+    rows = await db.run(OLDEST)
+    return not rows or cursor.xid < rows[0]["xid"]
+
+
+def _event(row: Any) -> Event:  # Any: a row by column name
+    fields = ("number", "state", "note", "first_step", "last_step")
+    data = {name: row[name] for name in fields if row[name] is not None} | {"at": row["at"].isoformat()}
+    return Event(Cursor(row["xid"], row["id"]), row["kind"], row["number"], data)
