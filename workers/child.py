@@ -44,7 +44,7 @@ def main(descriptor: int) -> None:
     functions = _prepare(channel, begin)
     for message, orders in iter(_receive_beside(channel).get, None):
         assignment = read_assignment(message)
-        trial = Trial(assignment, channel, orders, time.monotonic)
+        trial = Trial(assignment, channel, orders, time.monotonic, saves=functions is None)
         ending = _run(trial, assignment, functions, message["commit"])
         _flush(message["mark"])
         channel.send("ended", **ending, attributes=trial.attributes)

@@ -19,6 +19,7 @@ from workers.keeping import AWAY, AWAY_PAUSE, AllSent, Answered, Keeper, Verdict
 from workers.process import Died, Told, TrainingProcess
 from workers.settings import Settings
 
+LAST_SECONDS = 10.0  # how long a worker that leaves goes on trying to send what it has
 OUTPUT_SECONDS = 2.0  # how long a trial's last printed line may take through the pipe
 NEVER = float("inf")
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class Run:
         if ending.how not in ("complete", "failed", "left"):
             return ending
         self._keeper.finish_sending(with_checkpoint=ending.how != "complete")
-        self._obey_by = self._clock() + self._settings.grace_seconds if self._leaving else NEVER
+        self._obey_by = self._clock() + LAST_SECONDS if self._leaving else NEVER
         while not self._all_sent and self._verdict is None:
             if not self._take_next(self._obey_by):
                 return Ending("lost")

@@ -65,7 +65,15 @@ class Trial:
     What is put into `attributes` (JSON) is stored with the result. `resume_step` is the step of what `load` brings.
     """
 
-    def __init__(self, assignment: Assignment, channel: Channel, orders: Orders, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        channel: Channel,
+        orders: Orders,
+        clock: Callable[[], float],
+        *,
+        saves: bool,
+    ) -> None:
         lease = assignment.lease
         self.study, self.number, self.attempt, self.seed = lease.study, lease.number, lease.attempt, lease.seed
         self.params: dict[str, Any] = {**lease.objective.fixed, **lease.params}  # Any: JSON
@@ -75,6 +83,7 @@ class Trial:
         self._assignment, self._channel, self._orders, self._clock = assignment, channel, orders, clock
         self._sent_at: deque[float] = deque()  # of the reports without an answer
         self._sent, self._patient = 0, True
+        self._will_save = saves  # a save comes after this report, so it is the place to leave
         self._saves, self._saved_at = 0, clock()
 
     def report(self, step: int, **metrics: SupportsFloat) -> None:
@@ -83,7 +92,7 @@ class Trial:
         Raises TrialPruned or TrialStopped when the trial is to end, which training code need not catch.
         """
         self._obey()
-        if self._left() and not self._saves:
+        if self._left() and not self._will_save:
             raise TrialLeft
         try:
             report = Report(step=step, metrics={name: float(value) for name, value in metrics.items()})
@@ -103,7 +112,7 @@ class Trial:
         self._obey()
         path = self._assignment.scratch / f"checkpoint-{self._saves}"
         checkpoint.write(path, tensors, step)
-        self._saves, self._saved_at = self._saves + 1, self._clock()
+        self._will_save, self._saves, self._saved_at = True, self._saves + 1, self._clock()
         self._channel.send("checkpoint", step=step, path=str(path))
         if self._left():
             raise TrialLeft

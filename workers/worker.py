@@ -13,6 +13,8 @@ from workers.journal import Journal
 from workers.settings import Settings
 from workers.slot import Impossible, Slot
 
+SIGNAL_SECONDS = 0.25  # within which a signal is seen
+
 
 class Worker:
     """Runs `processes` slots until all have ended: drained, told to leave, or because one finds work impossible."""
@@ -36,7 +38,9 @@ class Worker:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            # The system may hand a signal to any thread; Python runs its handler when this one wakes.
+            while thread.is_alive():
+                thread.join(SIGNAL_SECONDS)
         self._journal.write("end", worker=self._settings.name)
         return self._errors
 

@@ -57,9 +57,11 @@ class FakeServer:
         self.trials, self.waiting, self.asked = [], [], []
         self.decide = lambda trial, step: "continue"
         self.away, self.version, self.reason, self.datasets = False, None, "no-running-study", {}
+        self.largest = self.cut = self.downloads = 0
         handler = type("Handler", (FakeHandler,), {"server_state": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.http.daemon_threads = True
+        self.http.handle_error = lambda *_: None  # workers are killed in the middle of answers
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -83,6 +85,7 @@ class FakeServer:
 
     def acquire(self, body):
         self.asked.append(body)
+        self.changed.notify_all()
         self.changed.wait_for(lambda: self.waiting or self.reason, body["wait_seconds"])
         if self.waiting:
             return 200, {"leases": [self.waiting.pop(0).grant()]}
@@ -143,9 +146,12 @@ class FakeHandler(BaseHTTPRequestHandler):
     def respond(self):
         state = self.server_state
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        state.largest = max(state.largest, len(content))
         with state.changed:
             if state.away:
                 self.close_connection = True
+                state.cut += 1
+                state.changed.notify_all()
                 return
             status, answer = self.route(state, content)
             state.changed.notify_all()
@@ -172,6 +178,7 @@ class FakeHandler(BaseHTTPRequestHandler):
             case ["studies", _, "trials", number, "artifacts", name]:
                 return 200, state.trials[int(number)].artifacts[name][0]
             case ["datasets", name]:
+                state.downloads += 1
                 return 200, state.datasets[name]
 
     def log_message(self, *_):
