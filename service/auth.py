@@ -105,6 +105,13 @@ async def _check_token(context: Context, token: str) -> Holder:
 
 async def who(request: Request) -> Holder:
     """Whom the request speaks for. Raises Unauthorized, or CrossSite for a session without same-origin proof."""
+    if "holder" not in request.scope:  # asked once before the body is read, and again by the route
+        request.scope["holder"] = await _who(request)
+    holder: Holder = request.scope["holder"]
+    return holder
+
+
+async def _who(request: Request) -> Holder:
     context: Context = request.app.state.context
     if context.settings.no_auth:
         _require_same_site(request)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,6 +89,13 @@ def from_database(error: Exception) -> TrialbookError:
     return Unavailable(retry_after=1) if is_passing(error) else Internal()
 
 
+def _allowed(request: Request) -> str:
+    """The methods of all routes at this address."""
+    paths = request.app.openapi()["paths"]
+    found = [paths[path] for path in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)]
+    return ", ".join(sorted({method.upper() for operations in found for method in operations}))
+
+
 def install(app: FastAPI) -> None:
     """Answer all errors of an app as problems."""
 
@@ -106,7 +114,7 @@ def install(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class only
         kind = BY_STATUS.get(error.status_code, BY_STATUS[400])
-        return problem(kind(allow=(error.headers or {}).get("Allow")), instance(request))
+        return problem(kind(allow=_allowed(request) if error.status_code == 405 else None), instance(request))
 
     async def database(request: Request, error: Exception) -> Response:
         answer = from_database(error)

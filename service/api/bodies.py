@@ -7,6 +7,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from service.auth import who
 from service.context import Context
 from service.json_body import parse_json
 from service.problems import field_errors
@@ -77,6 +78,7 @@ class JSONRoute(APIRoute):
 
         async def read(request: Request) -> Response:
             if takes_body:
+                await who(request)  # nobody unknown is read any further
                 if media_type(request) != "application/json":
                     raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
                 request = _JSONRequest(request.scope, request.receive)
