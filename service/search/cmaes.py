@@ -50,7 +50,9 @@ class CMAESSampler:
         study.sampler = self._optimizer(self._options.seed)
         for trial in replay.study(self._space, History(history.finished)).trials:
             if trial.state == TrialState.COMPLETE:
-                asked = study.tell(study.ask(), state=TrialState.FAIL)
+                turn = study.ask()
+                _ = turn.relative_params  # computed on access: this is what joins it to a generation
+                asked = study.tell(turn, state=TrialState.FAIL)
                 trial.system_attrs.update(asked.system_attrs)  # its generation, and the optimizer where one ended
                 study.add_trial(trial)
         return study
