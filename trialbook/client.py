@@ -54,11 +54,7 @@ class Client:
         self._connection = Connection(
             url, token, deadline=deadline, transport=transport, clock=clock, sleep=sleep, random=random
         )
-
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        return self._connection.url
+        self.url = self._connection.url
 
     @property
     def server_version(self) -> str | None:
@@ -125,9 +121,15 @@ class Client:
     # Trials
 
     def list_trials(
-        self, study: str, *, state: str | None = None, order: str | None = None, limit: int | None = None
+        self,
+        study: str,
+        *,
+        state: str | Sequence[str] | None = None,
+        order: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[wire.Trial]:
-        """The trials of a study, fetched page by page (`limit` is a page's size)."""
+        """The trials of a study in those states, by `number` or `value` (the best first; `-value` the other way),
+        fetched page by page (`limit` is a page's size)."""
         params = {"state": state, "order": order, "limit": limit}
         return self._connection.pages(wire.Trial, path_of("studies", study, "trials"), params)
 
@@ -137,12 +139,12 @@ class Client:
 
     def add_trials(
         self, study: str, trials: Sequence[wire.NewTrial | Mapping[str, Any]], idempotency_key: str | None = None
-    ) -> list[wire.Trial]:
-        """Enqueue points to be tried, or import finished trials."""
+    ) -> list[int]:
+        """Enqueue points to be tried, or import finished trials; their numbers."""
         listed = [json.loads(encode(trial)) for trial in trials]
         headers = {"idempotency-key": idempotency_key or self._new_id()}
         request = Request("POST", path_of("studies", study, "trials"), body=encode({"trials": listed}), headers=headers)
-        return [wire.Trial.model_validate(item) for item in self._connection.read(request)["items"]]
+        return list(self._connection.read(request)["numbers"])
 
     def cancel_trial(self, study: str, number: int) -> wire.Trial:
         """Stop one trial for good."""
@@ -255,9 +257,9 @@ class Client:
         request = Request("PUT", path_of("datasets", name), params, body=content, content_type=kind)
         return self._connection.ask(wire.Dataset, request)
 
-    def get_dataset(self, name: str, to: IO[bytes] | None = None) -> bytes:
-        """A data set's file as it was stored, or nothing when it is written to `to`."""
-        return self._connection.call(Request("GET", path_of("datasets", name)), to)
+    def get_dataset(self, name: str, to: IO[bytes] | None = None, *, sha256: str | None = None) -> bytes:
+        """A data set's file, or nothing when it is written to `to`; by hash, the version that a study pinned."""
+        return self._connection.call(Request("GET", path_of("datasets", name), {"sha256": sha256}), to)
 
     def delete_dataset(self, name: str) -> None:
         """Delete a data set."""

@@ -16,7 +16,7 @@ class DataChanged(Exception):
 class Downloading(Protocol):
     """The call that is needed; trialbook's Client has it."""
 
-    def get_dataset(self, name: str, to: IO[bytes] | None = None) -> bytes: ...
+    def get_dataset(self, name: str, to: IO[bytes] | None = None, *, sha256: str | None = None) -> bytes: ...
 
 
 def fetch(client: Downloading, data: dict[str, Any], cache: Path) -> Path:  # Any: the lease's JSON
@@ -34,7 +34,7 @@ def fetch(client: Downloading, data: dict[str, Any], cache: Path) -> Path:  # An
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{sha256[:8]}-", delete=False) as file:
         try:
-            client.get_dataset(str(data["name"]), file.file)
+            client.get_dataset(str(data["name"]), file.file, sha256=sha256)
             file.flush()
             _check(Path(file.name), sha256, str(data["name"]))
             Path(file.name).replace(path)

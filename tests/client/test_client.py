@@ -103,8 +103,8 @@ def test_a_tables_media_type_is_taken_from_its_suffix(client, script, tmp_path):
 
 
 def test_added_trials_keep_their_values_of_none(client, script):
-    script.answers = [httpx.Response(200, json={"items": [TRIAL]})]
-    client.add_trials("s", [NewTrial(params={"x": None}), {"params": {"x": 1}}])
+    script.answers = [httpx.Response(200, json={"numbers": [7, 8]})]
+    assert client.add_trials("s", [NewTrial(params={"x": None}), {"params": {"x": 1}}]) == [7, 8]
     assert [trial["params"] for trial in script.bodies()[0]["trials"]] == [{"x": None}, {"x": 1}]
 
 
