@@ -11,7 +11,7 @@ import typer
 from service import auth
 from service.context import Context
 from service.files import Files
-from service.serving import Refused, database, first_token, serve
+from service.serving import Refused, database, first_token, serve, suggest
 from service.settings import Settings
 from service.store import sweeping
 from service.store.database import Database
@@ -55,6 +55,16 @@ def migrate_command(data: Data = None, database_url: DatabaseURL = None) -> None
     with database(_settings(data=data, database_url=database_url)) as url:
         migrate(url)
     typer.echo("the schema is up to date")
+
+
+@app.command("suggest")
+def suggest_command(
+    data: Data = None,
+    database_url: DatabaseURL = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", help="End when standard input closes.")] = False,
+) -> None:
+    """Make the suggestions of model-based samplers; `serve` starts one by itself, start more to share the work."""
+    suggest(_settings(data=data, database_url=database_url), with_parent=with_parent)
 
 
 @app.command("login-link")

@@ -6,13 +6,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import problems
+from service import problems, search
 from service.api import leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.auth import Reader
@@ -52,6 +53,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         app.state.context = Context(db, settings, secret, Files(settings.data), MetricSets(db))
         app.state.context.files.forget_abandoned(time.time())
         clockwork = asyncio.create_task(tick_for_ever(app.state.context))
+        await asyncio.to_thread(import_module, search.SAMPLERS["sobol"])  # slow to load: not within a first lease
         yield
         app.state.context.stopping = True
         app.state.context.bell.ring()

@@ -21,6 +21,7 @@ from trialbook.spec import GridSampler, SobolSampler, StudySpec
 from trialbook.wire import Lease, LeaseRequest, Leases
 
 LOOK_AGAIN = 0.7  # seconds between looks while a request waits; work made elsewhere is found within that
+SOON = 0.1  # the same where a suggester is expected to make work any moment
 NOTE_EVERY = 5.0  # seconds between two notes that a busy worker lives
 MAX_CANDIDATES = 16
 
@@ -70,7 +71,8 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest) -> Lease
             await _note(context, body, None, clock())
             return _answer(context, granted, None if granted else _reason(body, candidates))
         await _note(context, body, remaining, clock())
-        await context.bell.wait(min(LOOK_AGAIN, remaining))
+        soon = any(candidate.works_ahead for candidate in candidates)
+        await context.bell.wait(min(SOON if soon else LOOK_AGAIN, remaining))
 
 
 def _is_over(body: LeaseRequest, candidates: list[Candidate]) -> bool:

@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import logging
+import os
 import secrets
 import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +17,15 @@ from fastapi import FastAPI
 
 from service import auth
 from service.app import LOOPBACK, create_app
+from service.fits import Fitters
 from service.settings import Settings
+from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.postgres import EmbeddedPostgres
+from service.suggester import suggest_for_ever, until_parent_ends
 
 STOP_SECONDS = 8
+log = logging.getLogger("trialbook.server")
 
 
 class Refused(Exception):
@@ -62,7 +70,46 @@ def serve(settings: Settings) -> None:
     with database(settings) as url:
         migrate(url)
         listener = socket.create_server((settings.host, settings.port), backlog=1024)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for an ACK
         asyncio.run(_serve(settings, url, listener))
+
+
+async def keep_suggesting(url: str) -> None:
+    """Run a suggester as a child process, again whenever it ends, until cancelled."""
+    environment = {**os.environ, "TRIALBOOK_DATABASE_URL": url, "OMP_NUM_THREADS": "1"}
+    environment.pop("TRIALBOOK_DATABASE_URL_FILE", None)
+    while True:
+        command = (sys.executable, "-m", "service", "suggest", "--with-parent")
+        # Its standard input stays open as long as this process lives, even to a kill -9; then it ends by itself.
+        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL, env=environment)
+        try:
+            await child.wait()
+        except asyncio.CancelledError:
+            child.terminate()
+            await child.wait()
+            raise
+        log.warning("the suggester ended with code %s; starting another", child.returncode)
+        await asyncio.sleep(1)
+
+
+async def _suggest(url: str, *, with_parent: bool) -> None:
+    db = Database(url, pool_size=3)
+    async with Fitters() as fits:
+        tasks = [asyncio.create_task(suggest_for_ever(db, fits))]
+        if with_parent:
+            tasks.append(asyncio.create_task(until_parent_ends()))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await db.close()
+
+
+def suggest(settings: Settings, *, with_parent: bool) -> None:
+    """Make suggestions until told to stop, or until the process that started this one ends."""
+    with database(settings) as url:
+        asyncio.run(_suggest(url, with_parent=with_parent))
 
 
 async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
@@ -77,7 +124,12 @@ async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
         proxy_headers=False,
     )
     server = Announced(config, app, settings, listener)
-    await server.serve(sockets=[listener])
+    suggester = asyncio.create_task(keep_suggesting(url))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        suggester.cancel()
+        await asyncio.gather(suggester, return_exceptions=True)
 
 
 class Announced(uvicorn.Server):

@@ -23,6 +23,7 @@ class Candidate:
     has_waiting: bool
     has_expired: bool
     may_make: bool
+    works_ahead: bool  # its next trials come from the suggester
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ CANDIDATES = """
         exists (select from trials t where t.study_id = s.id and t.state = 'running'
             and t.lease_until < clock_timestamp()) as has_expired,
         (s.n_trials is null or s.counted < s.n_trials)
-            and (s.inline_until is null or s.made < s.inline_until) as may_make
+            and (s.inline_until is null or s.made < s.inline_until) as may_make,
+        s.made >= s.inline_until is true as works_ahead
     from studies s, lateral (
         select count(*) as n from trials t where t.study_id = s.id and t.state = 'running'
     ) running

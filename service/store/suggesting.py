@@ -1,0 +1,154 @@
+"""What the suggester reads and writes: which studies want suggestions, their histories, and waiting trials."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from service.search.protocol import History, Observation, Pending, Suggestion
+from service.store.database import Database
+from service.store.rows import parsed
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A study with a model-based sampler, and how its demand stands."""
+
+    study_id: int
+    made: int
+    room: int | None  # trials that the budget still allows, None for any number
+    at_work: int  # workers that run its trials
+    polling: int  # other workers that wait for work it could give
+    waiting: int  # suggestions ready
+    stale: int  # of those, how many miss a finished result
+
+
+@dataclass(frozen=True)
+class Known:
+    """A study's history at one instant, with what identifies it for a replay."""
+
+    spec: dict[str, Any]  # Any: the study spec's JSON
+    history: History
+    seen: int  # the last finish_seq in it
+    renewable: tuple[int, ...]  # waiting suggestions that may be made anew
+
+
+WISHES = text("""
+    select s.id as study_id, s.made, s.n_trials - s.counted as room, busy.n as at_work, idle.n as polling,
+        ready.n as waiting, ready.stale
+    from studies s, lateral (
+        select count(distinct worker) as n from trials t where t.study_id = s.id and t.state = 'running'
+    ) busy, lateral (
+        select count(*) as n from workers w
+        where w.polling_until > clock_timestamp() and s.trainer = any(w.trainers)
+            and (w.polling_study is null or w.polling_study = s.name)
+            and not exists (select from trials t
+                where t.study_id = s.id and t.state = 'running' and t.worker = w.name)
+    ) idle, lateral (
+        select count(*) as n, count(*) filter (where exists (
+            select from trials f where f.study_id = s.id and f.finish_seq > t.seen
+        )) as stale
+        from trials t where t.study_id = s.id and t.state = 'waiting' and t.attempt = 0 and t.source = 'sampler'
+    ) ready
+    where s.state = 'running' and s.made >= s.inline_until
+        and not exists (select from claims c where c.study_id = s.id and c.until > clock_timestamp()
+            and c.suggester <> :suggester)
+    order by s.id
+""")
+CLAIM = text("""
+    insert into claims (study_id, suggester, until)
+    values (:study_id, :suggester, clock_timestamp() + make_interval(secs => :seconds))
+    on conflict (study_id) do update set suggester = excluded.suggester, until = excluded.until
+        where claims.until < clock_timestamp() or claims.suggester = excluded.suggester
+    returning study_id
+""")
+UNCLAIM = text("delete from claims where study_id = :study_id and suggester = :suggester")
+READ = text("""
+    select t.number, t.params, t.score, t.state, t.finish_seq, t.attempt, t.source
+    from trials t where t.study_id = :study_id
+        and (t.state in ('waiting', 'running') or (t.state in ('complete', 'pruned') and t.score is not null))
+    order by t.finish_seq nulls last, t.number
+""")
+SPEC = text("select spec from studies where id = :study_id")
+
+
+async def wishes(db: Database, suggester: str) -> list[Wish]:
+    """The studies whose sampler works ahead and that no other suggester works on."""
+    return [Wish(**row) for row in await db.run(WISHES, {"suggester": suggester})]
+
+
+async def claim(db: Database, study_id: int, suggester: str, seconds: float) -> bool:
+    """Claim a study for a while; False where another suggester has it."""
+    asked = {"study_id": study_id, "suggester": suggester, "seconds": seconds}
+    return bool(await db.run(CLAIM, asked))
+
+
+async def unclaim(db: Database, study_id: int, suggester: str) -> None:
+    """Give a claim back."""
+    await db.run(UNCLAIM, {"study_id": study_id, "suggester": suggester})
+
+
+async def known(db: Database, study_id: int) -> Known | None:
+    """What a sampler may know of a study now; suggestions that may be made anew are not pending."""
+    specs = await db.run(SPEC, {"study_id": study_id})
+    if not specs:
+        return None
+    rows = await db.run(READ, {"study_id": study_id})
+    finished = [row for row in rows if row["state"] in ("complete", "pruned")]
+    pending = [row for row in rows if row["state"] in ("waiting", "running")]
+    renewable = [
+        row["number"]
+        for row in pending
+        if row["state"] == "waiting" and row["attempt"] == 0 and row["source"] == "sampler"
+    ]
+    history = History(
+        tuple(Observation(row["number"], parsed(row["params"]), row["score"], row["state"]) for row in finished),
+        tuple(Pending(row["number"], parsed(row["params"])) for row in pending if row["number"] not in renewable),
+    )
+    seen = max((row["finish_seq"] or 0 for row in finished), default=0)
+    return Known(parsed(specs[0]["spec"]), history, seen, tuple(renewable))
+
+
+RENEW = text("""
+    update trials t set params = r.params, explanation = r.explanation, seen = :seen
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r (number int, params jsonb, explanation jsonb)
+    where t.study_id = :study_id and t.number = r.number
+        and t.state = 'waiting' and t.attempt = 0 and t.source = 'sampler'
+""")
+TAKE = text("""
+    update studies s set made = s.made + :n, counted = s.counted + :n
+    where s.id = :study_id and s.state = 'running' and s.made = :made
+        and (s.n_trials is null or s.counted + :n <= s.n_trials)
+    returning s.id
+""")
+ADD = text("""
+    with made as (
+        insert into trials (study_id, number, source, params, explanation, seen)
+        select :study_id, r.number, 'sampler', r.params, r.explanation, :seen
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r (number int, params jsonb, explanation jsonb)
+        returning number
+    )
+    insert into events (study_id, kind, number, state) select :study_id, 'trial', number, 'waiting' from made
+""")
+
+
+async def write_suggestions(
+    db: Database, study_id: int, made: int, seen: int, suggested: Sequence[tuple[int, Suggestion]]
+) -> None:
+    """Make waiting suggestions anew in place, and add those whose numbers are new unless others took the numbers."""
+    fresh = [_row(number, one) for number, one in suggested if number >= made]
+    renewed = [_row(number, one) for number, one in suggested if number < made]
+    async with db.begin() as connection:
+        if renewed:
+            asked = {"study_id": study_id, "seen": seen, "rows": json.dumps(renewed)}
+            await connection.execute(RENEW, asked)
+        if fresh:
+            taken = await connection.execute(TAKE, {"study_id": study_id, "made": made, "n": len(fresh)})
+            if taken.first() is not None:
+                await connection.execute(ADD, {"study_id": study_id, "seen": seen, "rows": json.dumps(fresh)})
+
+
+def _row(number: int, one: Suggestion) -> dict[str, Any]:  # Any: JSON
+    return {"number": number, "params": dict(one.params), "explanation": one.explanation}

@@ -1,0 +1,122 @@
+"""The suggester: makes the suggestions of model-based samplers ahead of demand, so that a lease costs milliseconds.
+
+It holds no state but what it may forget: which study to work on is claimed in the database, with an expiry.
+"""
+
+import asyncio
+import logging
+import secrets
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from service import search
+from service.fits import FitFailed
+from service.search import History, Suggestion
+from service.store import suggesting
+from service.store.database import Database
+from service.store.suggesting import Known, Wish
+from trialbook.spec import StudySpec
+
+LOOK_AGAIN = 0.1  # seconds between looks at the demand
+FIT_SECONDS = 60.0  # a fit that takes longer is killed, and random stands in for it
+MAX_AHEAD = 64  # suggestions of one study
+log = logging.getLogger("trialbook.suggester")
+
+
+class Fits(Protocol):
+    """Runs samplers somewhere they can be killed."""
+
+    async def suggest(
+        self,
+        spec: StudySpec,
+        history: History,
+        numbers: Sequence[int],
+        timeout: float,  # noqa: ASYNC109  # the process that fits is killed, not only the wait ended
+    ) -> list[Suggestion]:
+        """The suggestions for these numbers. Raises FitFailed."""
+        ...
+
+
+def target(wish: Wish) -> int:
+    """How many suggestions should wait: one per worker; a lone worker's are made only when it asks for one."""
+    workers = wish.at_work + wish.polling
+    wanted = wish.polling if workers < 2 else workers
+    return min(wanted, MAX_AHEAD)
+
+
+def plan(wish: Wish, renewable: Sequence[int]) -> list[int]:
+    """The numbers to suggest for: those to be made anew, and as many new ones as are missing and fit the budget."""
+    missing = max(0, target(wish) - wish.waiting)
+    if wish.room is not None:
+        missing = min(missing, wish.room)
+    return [*renewable, *range(wish.made, wish.made + missing)]
+
+
+def is_wanted(wish: Wish) -> bool:
+    """Whether there is something to do for a study now."""
+    if target(wish) == 0:
+        return False
+    short = target(wish) > wish.waiting and wish.room != 0
+    return short or wish.stale > 0
+
+
+async def suggest_for_ever(db: Database, fits: Fits) -> None:
+    """Look for demand and meet it, study by study, until cancelled."""
+    name = secrets.token_hex(8)
+    while True:
+        try:
+            busy = await suggest_once(db, fits, name)
+        except Exception:  # the database may be away for a while: go on when it is back
+            log.warning("looking for demand failed", exc_info=True)
+            busy = False
+        if not busy:
+            await asyncio.sleep(LOOK_AGAIN)
+
+
+async def suggest_once(db: Database, fits: Fits, name: str) -> bool:
+    """Meet the demand of each study once; whether there was any."""
+    wanted = [wish for wish in await suggesting.wishes(db, name) if is_wanted(wish)]
+    for wish in wanted:
+        if await suggesting.claim(db, wish.study_id, name, FIT_SECONDS + 30):
+            try:
+                await _serve(db, fits, wish)
+            finally:
+                await suggesting.unclaim(db, wish.study_id, name)
+    return bool(wanted)
+
+
+async def _serve(db: Database, fits: Fits, wish: Wish) -> None:
+    known = await suggesting.known(db, wish.study_id)
+    if known is None:
+        return
+    numbers = plan(wish, known.renewable)
+    spec = StudySpec.model_validate(known.spec)
+    suggested = await _suggest(fits, spec, known, numbers)
+    noted = [_noted(one, spec, known, wish) for one in suggested]
+    await suggesting.write_suggestions(db, wish.study_id, wish.made, known.seen, list(zip(numbers, noted, strict=True)))
+
+
+async def _suggest(fits: Fits, spec: StudySpec, known: Known, numbers: Sequence[int]) -> list[Suggestion]:
+    try:
+        return await fits.suggest(spec, known.history, numbers, FIT_SECONDS)
+    except FitFailed as error:
+        log.warning("a fit failed: %s", error)
+        return [search.fallback(spec.space, spec.sampler, number, str(error)) for number in numbers]
+
+
+def _noted(one: Suggestion, spec: StudySpec, known: Known, wish: Wish) -> Suggestion:
+    """A suggestion with predictions in the user's direction, and with what a replay needs: what its sampler knew."""
+    explanation = dict(one.explanation)
+    if isinstance(explanation.get("predicted"), float):
+        explanation["predicted"] *= spec.sign
+    pending = [trial.number for trial in known.history.pending]
+    return Suggestion(one.params, {**explanation, "made": wish.made, "pending": pending, "seen_finish": known.seen})
+
+
+async def until_parent_ends() -> None:
+    """Return when standard input closes: the process that started this one is gone, by whatever signal."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
