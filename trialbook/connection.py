@@ -12,9 +12,9 @@ from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
-from trialbook.errors import NotFound, TooManyRequests, Unauthorized, Unavailable, Unreachable
+from trialbook.errors import NotFound, TooManyRequests, TrialbookError, Unauthorized, Unavailable, Unreachable
 from trialbook.problems import read_problem
 from trialbook.spec import StudySpec
 
@@ -25,6 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds
 PATIENCE = 30.0  # seconds for one answer, apart from what the server may hold the call
 
 A = TypeVar("A", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,11 @@ class Connection:
 
     def ask(self, shape: type[A], request: Request) -> A:
         """The answer to a request as a value of that shape."""
-        return shape.model_validate_json(self.call(request))
+        return self._understand(shape.model_validate_json, self.call(request))
 
     def read(self, request: Request) -> dict[str, Any]:  # Any: JSON
         """The answer to a request as the JSON object that it is."""
-        answer: dict[str, Any] = json.loads(self.call(request))
-        return answer
+        return self._understand(TypeAdapter(dict[str, Any]).validate_json, self.call(request))
 
     def pages(self, shape: type[A], path: str, params: Mapping[str, Any]) -> Iterator[A]:
         """The items of a list, page after page as they are wanted."""
@@ -132,6 +132,14 @@ class Connection:
     def pause(self, seconds: float) -> None:
         """Wait about that long: clients that lost their server together do not come back together."""
         self._sleep(seconds * (0.5 + self._random()))
+
+    def _understand(self, parse: Callable[[bytes], T], answer: bytes) -> T:
+        try:
+            return parse(answer)
+        except ValueError as error:
+            raise TrialbookError(
+                f"What answers at {self.url} is no Trialbook server, or one of another version: {error}"
+            ) from error
 
     def _send(self, request: Request, sink: IO[bytes] | None) -> bytes:
         with ExitStack() as opened:

@@ -65,6 +65,7 @@ def _prepare(channel: Channel, begin: Message) -> Mapping[str, TrainFunction] | 
     except BaseException:  # whatever an import does
         channel.send("unusable", error=_clean(traceback.format_exc()))
     else:
+        describe_environment(None)  # slow the first time, so before anybody waits for it
         channel.send("ready")
         return functions
     sys.exit(1)

@@ -173,7 +173,6 @@ class Keeper:
             step, path = found
             try:
                 self._client.put_artifact(self._lease.lease, "checkpoint", path, step=step)
-                self._journal.write("checkpoint", **self._ids, step=step)
             except AWAY as error:
                 self._suffer(error)
                 with self._changed:

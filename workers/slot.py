@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -79,14 +80,18 @@ class Slot:
         trainer = lease.objective.trainer
         if trainer not in self._settings.trainers:
             self._journal.write("refused", study=lease.study, number=lease.number, trainer=trainer)
-            self._client.release_lease(lease.lease)
+            self._give_back(lease)
             return
         process = self._prepare(self._kind_of(trainer))
         if process is None:
-            self._client.release_lease(lease.lease)
+            self._give_back(lease)
             return
         run = Run(self._client, self._settings, lease, process, self._inbox, self._journal)
         self._leaving = run.perform() or self._leaving
+
+    def _give_back(self, lease: Lease) -> None:
+        with suppress(TrialbookError):  # then it expires
+            self._client.release_lease(lease.lease)
 
     def _ask(self) -> Leases | None:
         """The answer to one request for a lease, however often it is repeated; None when the worker is to leave."""
@@ -132,7 +137,7 @@ class Slot:
         if server is None or server.split(".")[:2] == __version__.split(".")[:2]:
             return
         for lease in answer.leases:
-            self._client.release_lease(lease.lease)
+            self._give_back(lease)
         raise Impossible(
             f"This worker is version {__version__} and the server {server}: install trialbook {server} here."
         )

@@ -74,6 +74,13 @@ def test_repeats_of_one_submission_share_their_key_and_other_submissions_have_an
     assert first == again != other
 
 
+def test_an_answer_that_is_none_of_ours_is_an_error_that_says_so(client, script):
+    script.answers = [httpx.Response(200, text="<html>Welcome</html>"), httpx.Response(200, json=["a list"])]
+    for call in (client.get_study, client.get_curves):
+        with pytest.raises(TrialbookError, match="http://lab:8000 is no Trialbook server"):
+            call("s")
+
+
 def test_a_conflict_is_not_repeated(client, script):
     script.answers = [problem(409, "name-taken")]
     with pytest.raises(NameTaken):

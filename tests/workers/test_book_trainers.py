@@ -2,8 +2,6 @@
 
 import hashlib
 
-import pytest
-
 CSV = b"area,rooms,price\n" + b"".join(b"%d,%d,%d\n" % (i, i % 5, 3 * i + i % 5) for i in range(60))
 UPLOADED = {"name": "houses", "sha256": hashlib.sha256(CSV).hexdigest(), "target": "price", "task": "regression"}
 LINEAR = {"metric": "val_mse", "fixed": {"epochs": 5}}
@@ -47,26 +45,34 @@ def test_uploaded_data_is_downloaded_once_by_its_hash(server, start, tmp_path):
     assert server.downloads == 1
 
 
+def test_a_trainer_of_ones_own_gets_the_path_of_uploaded_data(server, start):
+    server.set(datasets={"houses": CSV})
+    trial = server.add(data="houses")
+    trial.lease["data"] = UPLOADED
+    start("def train(trial):\n    return trial.data.stat().st_size").join()
+    assert trial.finished[0]["value"] == len(CSV)
+
+
 def test_data_of_another_hash_is_not_trained_on(server, start):
     server.set(datasets={"houses": CSV + b"1,1,1\n"})
-    trial = server.add("linear", data="houses", **LINEAR)
+    trial = server.add(data=UPLOADED["name"])
     trial.lease["data"] = UPLOADED
-    start(trainers=("linear",)).join()
+    start("def train(trial):\n    return 1").join()
     assert "no longer the one" in trial.finished[0]["error"]
     assert trial.finished[0]["retry"] is False
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"data": "moon"}, "no built-in data set 'moon'"),
-        ({"params": {"widht": 3}}, "no parameter 'widht'; did you mean 'width'"),
-        ({"metric": "val_mse"}, "mlp reports train_loss"),
-        ({"data": None}, "names no data set"),
-    ],
-)
-def test_what_cannot_be_trained_fails_once_with_the_reason(server, start, change, said):
-    trial = server.add("mlp", **{"data": "iris", "metric": "val_loss", **change})
+UNTRAINABLE = [
+    ({"data": "moon"}, "no built-in data set 'moon'"),
+    ({"params": {"widht": 3}}, "no parameter 'widht'; did you mean 'width'"),
+    ({"metric": "val_mse"}, "mlp reports train_loss"),
+    ({"data": None}, "names no data set"),
+]
+
+
+def test_what_cannot_be_trained_fails_once_with_the_reason(server, start):
+    trials = [server.add("mlp", **{"data": "iris", "metric": "val_loss", **change}) for change, _ in UNTRAINABLE]
     start(trainers=("mlp",)).join()
-    assert [end["retry"] for end in trial.finished] == [False]
-    assert said in trial.finished[0]["error"]
+    for trial, (_, said) in zip(trials, UNTRAINABLE, strict=True):
+        assert [end["retry"] for end in trial.finished] == [False]
+        assert said in trial.finished[0]["error"]

@@ -13,7 +13,7 @@ def train(trial):
             trial.stop_here()
     return total
 """
-PARAMS = {"epochs": 40, "width": 16, "dropout": 0.2, "learning_rate": 0.05}
+PARAMS = {"epochs": 25, "width": 16, "dropout": 0.2, "learning_rate": 0.05}
 STOPPING = {"patience": 20, "min_delta": 0.0}
 
 
