@@ -69,7 +69,7 @@ def work(
         study=study,
         drain=drain,
         threads=threads,
-        wait_seconds=5.0 if drain else 20.0,
+        wait_seconds=2.0 if drain else 20.0,
         checkpoint_seconds=checkpoint_seconds,
         grace_seconds=grace,
         commit=read_commit(Path.cwd()),
