@@ -118,8 +118,8 @@ def install(app: FastAPI) -> None:
 
     async def database(request: Request, error: Exception) -> Response:
         answer = from_database(error)
-        if answer.status == 500:
-            log.error("a statement failed", exc_info=error, extra={"request": instance(request)})
+        level = logging.ERROR if answer.status == 500 else logging.WARNING
+        log.log(level, "a statement failed", exc_info=error, extra={"request": instance(request)})
         return problem(answer, instance(request))
 
     async def anything(request: Request, error: Exception) -> Response:

@@ -113,31 +113,31 @@ FRESH = """(
     )
 )"""
 
-# PostgreSQL may run a subquery of an update again, so what is picked stands in a CTE; locked rows are skipped.
-AGAIN = """
-    with picked as materialized (
-        select t.id, t.state, t.attempt as old from trials t join studies s on s.id = t.study_id
-        where t.study_id = :study_id and s.state = 'running' and {which}
-        order by t.number limit 1 for update of t skip locked
-    ), lost as (
-        update attempts a set ended_at = now(), outcome = 'expired' from picked
-        where a.trial_id = picked.id and a.attempt = picked.old and picked.state = 'running'
-    )
-    update trials t set state = 'running', attempt = t.attempt + 1, worker = :worker,
-        failures = t.failures + case when picked.state = 'running' then 1 else 0 end,
-        lease_until = clock_timestamp() + make_interval(secs => :ttl), prune_step = null, prune_reason = null,
-        started_at = clock_timestamp(), reason = null
-    from picked where t.id = picked.id
-    returning t.id, t.study_id, t.number, t.attempt
+PICK = """
+    select t.id, t.state, t.attempt from trials t join studies s on s.id = t.study_id
+    where t.study_id = :study_id and s.state = 'running' and {which}
+    order by t.number limit 1 for update of t skip locked
 """
-WAITING = text(AGAIN.replace("{which}", f"t.state = 'waiting' and {FRESH}"))
+WAITING = text(PICK.replace("{which}", f"t.state = 'waiting' and {FRESH}"))
 EXPIRED = text(
-    AGAIN.replace(
+    PICK.replace(
         "{which}",
         """t.state = 'running' and t.lease_until < clock_timestamp()
             and t.failures + 1 < (s.spec #>> '{trial,max_attempts}')::int""",
     )
 )
+AGAIN = text("""
+    with lost as (
+        update attempts a set ended_at = clock_timestamp(), outcome = 'expired'
+        where a.trial_id = :id and a.attempt = :attempt and :state = 'running'
+    )
+    update trials t set state = 'running', attempt = t.attempt + 1, worker = :worker,
+        failures = t.failures + case when :state = 'running' then 1 else 0 end,
+        lease_until = clock_timestamp() + make_interval(secs => :ttl), prune_step = null, prune_reason = null,
+        started_at = clock_timestamp(), reason = null
+    where t.id = :id
+    returning t.id, t.study_id, t.number, t.attempt
+""")
 STARTED = text("update studies set started_at = clock_timestamp() where id = :study_id and started_at is null")
 
 # The curve of an earlier attempt is kept up to its checkpoint, where this one goes on.
@@ -168,11 +168,12 @@ async def grant_again(
     connection: AsyncConnection, study_id: int, request: Request, ordinal: int, *, expired: bool
 ) -> Granted | None:
     """Grant a waiting trial, or one whose lease has expired; None where another was quicker or none is fresh."""
-    statement = EXPIRED if expired else WAITING
-    asked = {"study_id": study_id, "worker": request.worker, "ttl": request.ttl}
-    found = (await connection.execute(statement, asked)).mappings().one_or_none()
-    if found is None:
+    asked: dict[str, Any] = {"study_id": study_id} if expired else {"study_id": study_id, "worker": request.worker}
+    picked = (await connection.execute(EXPIRED if expired else WAITING, asked)).mappings().one_or_none()
+    if picked is None:
         return None
+    asked = {**picked, "worker": request.worker, "ttl": request.ttl}
+    found = (await connection.execute(AGAIN, asked)).mappings().one()
     resume_step = None
     if found["attempt"] > 1:
         resume_step = (await connection.execute(REWIND, {"id": found["id"]})).scalar_one()
@@ -196,17 +197,14 @@ class RequestRepeated(Exception):
     """The same request was granted trials before."""
 
 
+# One update, not a lock and then an update: the row's newest version and the one in the statement's snapshot would be
+# two tuples to queue for, and two such statements can wait for each other.
 TAKE_NUMBERS = text("""
-    with present as materialized (select * from studies where id = :id for no key update)
-    update studies s set
-        made = s.made + taken.n, counted = s.counted + taken.n, next_cell = s.next_cell + taken.n,
+    update studies s set made = s.made + :n, counted = s.counted + :n, next_cell = s.next_cell + :n,
         started_at = coalesce(s.started_at, clock_timestamp())
-    from present p, lateral (
-        select least(cast(:wanted as int), coalesce(p.n_trials - p.counted, :wanted),
-            coalesce(p.inline_until - p.made, :wanted)) as n
-    ) taken
-    where s.id = p.id and p.state = 'running' and taken.n > 0
-    returning s.spec, p.made as first_number, p.next_cell as first_cell, taken.n as n
+    where s.id = :id and s.state = 'running' and (s.n_trials is null or s.counted + :n <= s.n_trials)
+        and (s.inline_until is null or s.made + :n <= s.inline_until)
+    returning s.spec, s.made - :n as first_number, s.next_cell - :n as first_cell
 """)
 
 NEW = text("""
@@ -231,12 +229,14 @@ NEW = text("""
 
 async def take_numbers(connection: AsyncConnection, study_id: int, wanted: int) -> Numbers | None:
     """Take the next numbers (and cells) of a study within its budget; its row stays locked until the commit."""
-    row = (await connection.execute(TAKE_NUMBERS, {"id": study_id, "wanted": wanted})).mappings().one_or_none()
-    if row is None:
-        return None
-    numbers = tuple(range(row["first_number"], row["first_number"] + row["n"]))
-    cells = tuple(range(row["first_cell"], row["first_cell"] + row["n"]))
-    return Numbers(study_id, parsed(row["spec"]), numbers, cells)
+    while wanted > 0:
+        row = (await connection.execute(TAKE_NUMBERS, {"id": study_id, "n": wanted})).mappings().one_or_none()
+        if row is not None:
+            numbers = tuple(range(row["first_number"], row["first_number"] + wanted))
+            cells = tuple(range(row["first_cell"], row["first_cell"] + wanted))
+            return Numbers(study_id, parsed(row["spec"]), numbers, cells)
+        wanted //= 2  # near the end of a budget there is room for fewer
+    return None
 
 
 async def grant_new(

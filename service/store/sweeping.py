@@ -8,16 +8,14 @@ FIRST = text("insert into server (secret) values (:secret) on conflict do nothin
 SECRET = text("select secret from server")
 
 # A gap in the beats was an outage of the service, so leases that were alive when it began live on by its length.
-BEAT = text("""
-    with old as materialized (select beat_at from server for update), new as (
-        update server set beat_at = clock_timestamp() returning beat_at
-    ), outage as (
-        select old.beat_at as since, new.beat_at - old.beat_at as gap from old, new
-        where new.beat_at - old.beat_at > make_interval(secs => :tolerated)
-    )
-    update trials t set lease_until = t.lease_until + outage.gap from outage
-    where t.state = 'running' and t.lease_until > outage.since returning t.id
+LAST_BEAT = text("select beat_at from server for update")
+EXTEND = text("""
+    update trials t set lease_until = t.lease_until + (clock_timestamp() - cast(:since as timestamptz))
+    where t.state = 'running' and t.lease_until > :since
+        and clock_timestamp() - cast(:since as timestamptz) > make_interval(secs => :tolerated)
+    returning t.id
 """)
+BEAT = text("update server set beat_at = clock_timestamp()")
 EXPIRED_FOR_GOOD = text("""
     with over as (
         update trials t set state = 'failed', failures = t.failures + 1, lease_until = null,
@@ -53,7 +51,11 @@ async def server_secret(db: Database, proposal: bytes) -> bytes:
 
 async def beat(db: Database, *, tolerated: float) -> int:
     """Note that the service lives; how many leases were extended over an outage longer than `tolerated` seconds."""
-    return len(await db.run(BEAT, {"tolerated": tolerated}))
+    async with db.begin() as connection:
+        since = (await connection.execute(LAST_BEAT)).scalar_one()
+        extended = (await connection.execute(EXTEND, {"since": since, "tolerated": tolerated})).all()
+        await connection.execute(BEAT)
+        return len(extended)
 
 
 async def fail_expired(db: Database) -> None:

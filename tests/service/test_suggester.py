@@ -1,4 +1,4 @@
-"""Model-based suggestions, made ahead of demand: fresh enough, exactly sequential for one worker, random when in need."""
+"""Model-based suggestions, made ahead of demand: fresh enough, sequential for one worker, random when in need."""
 
 import asyncio
 
