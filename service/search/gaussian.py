@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 from skopt.learning import GaussianProcessRegressor
 from skopt.learning.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -22,14 +23,15 @@ _JITTER = 1e-8
 
 
 class Regressor(GaussianProcessRegressor):  # type: ignore[misc]  # skopt has no types
-    """skopt's, with the variance at many points by matrix products: at 300 points in a fifth of the time."""
+    """skopt's, with the variance at many points from the triangular factor: faster and more exact than by the inverse."""
 
     def predict(self, X: Array, return_std: bool = False, **more: bool) -> Any:  # Any: as skopt's, one to four arrays
         """Mean, or mean and deviation at X (m, p); gradients are skopt's."""
         if more or not return_std:
             return super().predict(X, return_std=return_std, **more)
         cross = self.kernel_(X, self.X_train_)  # (m, n)
-        variance = self.kernel_.diag(X) - np.einsum("ij,ij->i", cross @ self.K_inv_, cross)
+        whitened = solve_triangular(self.L_, cross.T, lower=True, check_finite=False)  # (n, m)
+        variance = self.kernel_.diag(X) - np.einsum("nm,nm->m", whitened, whitened)
         return cross @ self.alpha_, np.sqrt(np.maximum(variance, 0.0))
 
 
