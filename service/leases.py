@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +57,19 @@ def _mac(secret: bytes, trial: int, attempt: int) -> str:
     return base64.urlsafe_b64encode(digest[:18]).decode()
 
 
-async def acquire(context: Context, holder: Holder, body: LeaseRequest) -> Leases:
-    """Grant up to `count` trials, waiting up to `wait_seconds` for the first of them."""
+Gone = Callable[[], Awaitable[bool]]
+
+
+async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone: Gone) -> Leases:
+    """Grant up to `count` trials, waiting up to `wait_seconds` for the first of them, or until the caller is gone."""
     if body.study is not None and await study_key(context.db, body.study) is None:
         raise NotFound("There is no study of that name.")
     request = Request(holder.token_id, body.request_id, body.worker, context.settings.lease_seconds)
     clock = asyncio.get_running_loop().time
     deadline = clock() + body.wait_seconds
     while True:
+        if await is_gone():
+            return Leases(leases=[])
         candidates = await granting.candidates(context.db, body.trainers, body.study)
         granted = await _grant(context, candidates, request, body.count)
         remaining = deadline - clock()

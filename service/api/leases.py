@@ -14,9 +14,9 @@ router = APIRouter(prefix="/leases", tags=["leases"], route_class=JSONRoute)
 
 
 @router.post("", operation_id="acquireLeases")
-async def acquire_leases(body: LeaseRequest, context: Ctx, holder: WorkerOnly) -> Leases:
+async def acquire_leases(body: LeaseRequest, request: Request, context: Ctx, holder: WorkerOnly) -> Leases:
     """Ask for trials to run, waiting for up to `wait_seconds`."""
-    return await leases.acquire(context, holder, body)
+    return await leases.acquire(context, holder, body, request.is_disconnected)
 
 
 @router.post("/{lease}/reports", operation_id="report")
