@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Response
 
 from service.context import Context
+from service.dashboard.analysis import FIGURES
 from service.store import curves as curve_store
 from service.store.tokens import Holder
 from service.store.trials import list_trials, read_trial
@@ -95,34 +96,11 @@ async def all_trials(context: Context, study_id: int) -> list[Trial]:
 async def analysis(context: Context, holder: Holder, study: str, kind: str) -> dict[str, Any]:
     """The plain data behind a figure."""
     key = await find(context, holder, study)
-    figures = {"history": _history, "parallel": _parallel}
-    if kind not in figures:
-        raise NotFound(f"There is no such analysis; known are {', '.join(figures)}.")
+    if kind not in FIGURES:
+        raise NotFound(f"There is no such analysis; known are {', '.join(FIGURES)}.")
     spec = StudySpec.model_validate(key.spec)
     found = await all_trials(context, key.id)
-    return await asyncio.to_thread(figures[kind], spec, found)
-
-
-def _history(spec: StudySpec, trials: list[Trial]) -> dict[str, Any]:
-    best: float | None = None
-    items = []
-    for one in trials:
-        if one.value is not None and one.state == "complete" and abs(one.value) < float("inf"):
-            better = best is None or one.value * spec.sign < best * spec.sign
-            best = one.value if better else best
-        value = None if one.value is None else spell(one.value)
-        items.append({"number": one.number, "state": one.state, "value": value, "best": best})
-    return {"kind": "history", "metric": spec.objective.metric, "direction": spec.direction, "items": items}
-
-
-def _parallel(spec: StudySpec, trials: list[Trial]) -> dict[str, Any]:
-    axes = [{"name": name, **p.model_dump(mode="json", exclude_none=True)} for name, p in spec.space.root.items()]
-    items = [
-        {"number": one.number, "state": one.state, "value": one.value, "params": one.params}
-        for one in trials
-        if one.value is not None and abs(one.value) < float("inf")
-    ]
-    return {"kind": "parallel", "metric": spec.objective.metric, "axes": axes, "items": items}
+    return await asyncio.to_thread(FIGURES[kind], spec, found)
 
 
 async def export(context: Context, holder: Holder, study: str, form: str) -> Response:
