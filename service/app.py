@@ -10,6 +10,7 @@ from importlib import import_module
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from service.api import leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.auth import Reader
 from service.context import Context
+from service.dashboard import rendering, study_pages
 from service.events import stream
 from service.files import Files
 from service.settings import Settings
@@ -74,6 +76,8 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     )
     for module in (studies, trials, leases, others):
         app.include_router(module.router, prefix=BASE)
+    app.include_router(study_pages.router)
+    app.mount("/static", StaticFiles(directory=rendering.FOLDER / "static"), name="static")
     _add_stream(app)
     _add_health(app, registry)
     problems.install(app)

@@ -1,0 +1,76 @@
+// One stream of a study's events for the whole page; closed while nobody looks, so that no idle tab holds a connection.
+
+import { setLive } from "./frame.js";
+
+const KINDS = ["study", "trial", "report", "artifact"];
+const AGAIN = 3000; // milliseconds until a stream that the server refused is asked for again
+
+/**
+ * @param {string} name the study's
+ * @param {Record<string, (data: any) => void> & {fresh: () => void}} handlers one by kind of event; `fresh` is called
+ *   whenever what happened before is unknown: read everything anew, later events continue from there
+ */
+export function listen(name, handlers) {
+  /** @type {EventSource|null} */
+  let source = null;
+  let last = new Date();
+  let timer = 0;
+
+  function heard() {
+    last = new Date();
+    setLive("live", "live");
+  }
+
+  function open() {
+    close();
+    source = new EventSource(`/api/v1/studies/${encodeURIComponent(name)}/events`);
+    for (const kind of ["hello", "reset"]) source.addEventListener(kind, () => {
+      heard();
+      handlers.fresh();
+    });
+    for (const kind of KINDS) source.addEventListener(kind, (event) => {
+      heard();
+      handlers[kind]?.(JSON.parse(event.data));
+    });
+    source.addEventListener("open", heard);
+    source.addEventListener("error", () => {
+      setLive("reconnecting", `reconnecting, data of ${last.toLocaleTimeString()}`);
+      if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN);
+    });
+  }
+
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  function look() {
+    if (!document.hidden) return open();
+    close();
+    setLive("paused", "paused");
+    return undefined;
+  }
+
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", (event) => event.persisted && look());
+  look();
+}
+
+/**
+ * Calls a function at most once in a while, the last time surely: events come in bursts.
+ * @param {() => unknown} act @param {number} pause in milliseconds @returns {() => void}
+ */
+export function calmly(act, pause) {
+  let timer = 0;
+  let next = 0;
+  return () => {
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      next = Date.now() + pause;
+      act();
+    }, Math.max(0, next - Date.now()));
+  };
+}

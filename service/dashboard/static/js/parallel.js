@@ -1,0 +1,95 @@
+// Parallel coordinates: a line for each trial over its parameters to its value; brush an axis to pick trials out.
+
+import { axisName, mount, number, shown, spansDecades, token, tooltip } from "./charts.js";
+
+const NARROW = 620; // pixels: below, the axes lie on top of each other
+
+/**
+ * @param {HTMLElement} element
+ * @param {{open: (number: number) => void, picked: (numbers: number[]|null) => void}} study
+ */
+export function createParallel(element, study) {
+  let found = { axes: [], items: [], metric: null, direction: null };
+  const { chart, draw } = mount(element, () => option(found, element.clientWidth));
+  chart.on("click", (event) => {
+    const trial = event.data?.trial;
+    if (trial !== undefined) study.open(trial);
+  });
+  chart.on("axisareaselected", () => {
+    const series = chart.getModel().getSeriesByIndex(0);
+    const active = series.getRawIndicesByActiveState("active");
+    const inactive = series.getRawIndicesByActiveState("inactive");
+    study.picked(inactive.length ? active.map((at) => series.option.data[at].trial) : null);
+  });
+  return {
+    chart,
+    has: () => found.items.length > 0,
+    /** @param {object} data the API's analysis `parallel` */
+    set(data) {
+      found = data;
+      draw();
+    },
+  };
+}
+
+function option(found, width) {
+  const narrow = width < NARROW;
+  const values = found.items.map((one) => one.value);
+  const last = { type: spansDecades(values) ? "log" : "value", name: axisName(found.metric, found.direction), scale: true };
+  const axes = [...found.axes.map(ofParameter), last];
+  return {
+    parallel: {
+      layout: narrow ? "vertical" : "horizontal",
+      left: narrow ? 24 : 48, right: narrow ? 40 : 72, top: narrow ? 40 : 48, bottom: 28,
+      parallelAxisDefault: {
+        nameLocation: narrow ? "start" : "end",
+        nameGap: 16,
+        nameTextStyle: { color: token("--ink"), fontSize: 12, ...(narrow ? { align: "left", verticalAlign: "bottom", padding: [0, 0, 8, 12] } : {}) },
+        axisLabel: { color: token("--muted"), formatter: label, hideOverlap: true },
+        axisLine: { lineStyle: { color: token("--muted") } },
+        axisTick: { lineStyle: { color: token("--line") } },
+        areaSelectStyle: { color: token("--accent"), borderColor: token("--accent"), opacity: 0.25, width: 18 },
+      },
+    },
+    parallelAxis: axes.map((one, dim) => ({ ...one, dim, name: cut(one.name, narrow ? 40 : 26) })),
+    tooltip: tooltip({ trigger: "item", formatter: (at) => at.data?.words ?? "" }),
+    series: [{
+      id: "trials", type: "parallel", smooth: 0.15, inactiveOpacity: 0.04, activeOpacity: 1,
+      emphasis: { lineStyle: { width: 3, opacity: 1 } },
+      data: lines(found),
+    }],
+  };
+}
+
+function ofParameter(one) {
+  if (one.type === "categorical") return { type: "category", name: one.name, data: one.choices.map(String) };
+  return { type: one.log ? "log" : "value", name: one.name, min: one.low, max: one.high };
+}
+
+const label = (value) => (typeof value === "number" ? shown(value) : cut(String(value), 14));
+const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/** The best tenth stands out over the others, and is drawn last. */
+function lines({ axes, items, direction }) {
+  const sign = direction === "maximize" ? -1 : 1;
+  const ranked = [...items].sort((a, b) => sign * (b.value - a.value));
+  const good = new Set(ranked.filter((one) => one.state === "complete").slice(-Math.max(1, Math.round(ranked.length / 10))));
+  return ranked.map((one) => ({
+    value: [...axes.map((axis) => point(axis, one.params[axis.name])), one.value],
+    trial: one.number,
+    words: words(one, axes),
+    lineStyle: good.has(one)
+      ? { color: token("--accent"), width: 2.5, opacity: 0.95 }
+      : { color: token("--muted"), width: 1, opacity: 0.35 },
+  }));
+}
+
+function point(axis, value) {
+  if (value === undefined || value === null) return "-";
+  return axis.type === "categorical" ? String(value) : number(value);
+}
+
+function words(one, axes) {
+  const params = axes.filter((axis) => axis.name in one.params).map((axis) => `${axis.name}  ${label(one.params[axis.name])}`);
+  return `trial ${one.number}   ${shown(one.value)}\n${params.join("\n")}`;
+}

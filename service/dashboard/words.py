@@ -1,0 +1,151 @@
+"""How pages say things: numbers, durations, states, what a sampler thought. Pure: the time of now is handed in."""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from trialbook.wire import Study, Trial
+
+SHAPES = {"running": "●", "complete": "✓", "pruned": "◐", "failed": "✕", "waiting": "○", "cancelled": "–"}
+STUDY_BADGES = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
+OVER = ("complete", "pruned", "failed", "cancelled")
+SAMPLERS = {
+    "grid": "the grid",
+    "random": "random search",
+    "sobol": "a Sobol sequence",
+    "gp": "Bayesian search with a Gaussian process",
+    "gp_skopt": "Bayesian search with a Gaussian process",
+    "tpe": "Bayesian search with tree-structured Parzen estimators",
+    "cmaes": "CMA-ES",
+}
+
+
+def shown(value: float | None) -> str:
+    """Four significant digits, without idle zeros."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    size = abs(value)
+    if value == int(value) and size < 1e6:
+        return str(int(value))
+    if size < 1e-4 or size >= 1e6:
+        return re.sub(r"\.?0*e([+-])0?", r"e\1", f"{value:.3e}")
+    return f"{float(f'{value:.4g}'):.10f}".rstrip("0").rstrip(".")
+
+
+def shown_param(value: Any) -> str:  # Any: a JSON scalar
+    """A parameter's value, as JSON spells what is no number or text."""
+    if isinstance(value, float):
+        return shown(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def duration(seconds: float) -> str:
+    """In the largest unit that says enough."""
+    if seconds < 1:
+        return f"{max(0, round(seconds * 1000))} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 86400 else f"{seconds / 86400:.0f} d"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 worker`, `2 workers`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def finished(study: Study) -> int:
+    """How many trials are over, whatever their end."""
+    return sum(number for state, number in study.counts.items() if state in OVER)
+
+
+def time_left(study: Study, now: datetime) -> str:
+    """`about 4 min left` at the pace so far; nothing where no pace is known."""
+    over = finished(study)
+    if study.state != "running" or study.started_at is None or not study.n_trials or not 0 < over < study.n_trials:
+        return ""
+    elapsed = (now - study.started_at).total_seconds()
+    return f"about {duration((study.n_trials - over) * elapsed / over)} left"
+
+
+def lost_by_cancel(study: Study) -> str:
+    """What cancelling takes away."""
+    running, waiting = study.counts["running"], study.counts["waiting"]
+    lost = [count(running, "running trial")] if running else []
+    lost += [count(waiting, "waiting trial")] if waiting else []
+    what = f"{' and '.join(lost)} will be cancelled" if lost else "No trial is running or waiting"
+    return f"{what}, and the study cannot go on afterwards. The {count(finished(study), 'trial')} already over stay."
+
+
+def yaml(params: Mapping[str, Any]) -> str:  # Any: JSON scalars, which are YAML's too
+    """Parameters as YAML, to be pasted into a study."""
+    lines = (f"{_key(name)}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in params.items())
+    return "".join(lines)
+
+
+def _key(name: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", name) and name.lower() not in ("null", "true", "false", "yes", "no")
+    return name if plain else json.dumps(name)
+
+
+def start_command(study: Study, url: str) -> str:
+    """What starts a worker for this study, ready to copy."""
+    trainer = study.spec["objective"]["trainer"]
+    if trainer == "external":
+        return (
+            "from trialbook import Client\n\n"
+            f"for trial in Client({json.dumps(url)}).study({json.dumps(study.name)}).ask():\n"
+            "    trial.finish(objective(**trial.params))"
+        )
+    own = f" --trainer {shlex.quote(trainer)}" if ":" in trainer else ""
+    return f'trialbook-worker --url {shlex.quote(url)} --token "$TRIALBOOK_TOKEN" --study {study.name}{own}'
+
+
+def explained(trial: Trial, metric: str | None) -> str:
+    """Why these parameters, in words."""
+    known = trial.explanation
+    if not known:
+        return "Added by hand: no sampler chose these parameters."
+    sampler = SAMPLERS.get(known.get("sampler", ""), str(known.get("sampler")))
+    mode = known.get("mode")
+    if mode == "cell":
+        return f"Cell {known.get('cell')} of the grid."
+    if mode == "fallback":
+        return f"Drawn at random, since {sampler} could not suggest a point: {known.get('reason')}."
+    if mode == "startup":
+        return f"One of the first trials, which spread evenly before {sampler} has enough to learn from."
+    if mode == "model":
+        return f"Suggested by {sampler}{_seen(known)}.{_predicted(known, metric)}"
+    return f"Drawn by {sampler}."
+
+
+def _seen(known: Mapping[str, Any]) -> str:
+    return f" after {count(known['seen'], 'finished trial')}" if isinstance(known.get("seen"), int) else ""
+
+
+def _predicted(known: Mapping[str, Any], metric: str | None) -> str:
+    mean, spread = known.get("predicted"), known.get("deviation")
+    if not isinstance(mean, (int, float)) or not isinstance(spread, (int, float)):
+        return ""
+    return f" It expected {metric or 'a value'} {shown(mean)} ± {shown(spread)} there."
+
+
+def ended(trial: Trial) -> str:
+    """How the trial stands, in words."""
+    reason = trial.reason or ""
+    sentences = {
+        "waiting": "In the queue: waiting for a worker.",
+        "running": f"Running on {trial.worker}, attempt {trial.attempt}.",
+        "complete": f"Complete{f': {reason}' if reason else ''}.",
+        "pruned": f"Stopped early: {reason or 'it was not promising'}.",
+        "failed": f"Failed after {count(trial.attempt, 'attempt')}{f': {reason}' if reason else ''}.",
+        "cancelled": f"Cancelled: {reason.removeprefix('cancelled ') or 'by a user'}.",
+    }
+    return sentences[trial.state]
