@@ -22,6 +22,14 @@ Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
 @dataclass(frozen=True)
+class Param:
+    """A column of the table of trials."""
+
+    name: str
+    numeric: bool
+
+
+@dataclass(frozen=True)
 class StudyPage:
     """What the study's page says before its scripts run."""
 
@@ -34,13 +42,13 @@ class StudyPage:
     needs_worker: bool
     command: str
     lost: str
-    params: tuple[str, ...]
+    params: tuple[Param, ...]
     may_change: bool
 
     @property
     def param_names(self) -> str:
         """For the scripts, as JSON."""
-        return json.dumps(self.params)
+        return json.dumps([vars(one) for one in self.params])
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ def study_view(study: Study, url: str, now: datetime, *, may_change: bool) -> St
         needs_worker=study.state == "running" and study.workers == 0,
         command=words.start_command(study, url),
         lost=words.lost_by_cancel(study),
-        params=tuple(spec.space.names),
+        params=tuple(Param(name, one.type != "categorical") for name, one in spec.space.root.items()),
         may_change=may_change,
     )
 
@@ -98,15 +106,16 @@ def trial_view(study: Study, trial: TrialDetail, files: tuple[Artifact, ...]) ->
     """All that the trial's template needs."""
     spec = StudySpec.model_validate(study.spec)
     metric = spec.objective.metric
+    patience = spec.early_stopping.patience if spec.early_stopping else None
     return TrialPage(
         study=study,
         trial=trial,
         metric=metric,
         direction=spec.direction,
-        standing=words.ended(trial),
+        standing=words.ended(trial, patience),
         explanation=words.explained(trial, metric),
         artifacts=files,
-        patience=spec.early_stopping.patience if spec.early_stopping else None,
+        patience=patience,
         has_next=trial.number + 1 < sum(study.counts.values()),
         is_best=study.best is not None and study.best.number == trial.number,
     )

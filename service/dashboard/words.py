@@ -13,6 +13,7 @@ from trialbook.wire import Study, Trial
 SHAPES = {"running": "●", "complete": "✓", "pruned": "◐", "failed": "✕", "waiting": "○", "cancelled": "–"}
 STUDY_BADGES = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
 OVER = ("complete", "pruned", "failed", "cancelled")
+NO_KEYS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")  # YAML 1.1 takes them for values
 SAMPLERS = {
     "grid": "the grid",
     "random": "random search",
@@ -43,6 +44,11 @@ def shown_param(value: Any) -> str:  # Any: a JSON scalar
     if isinstance(value, float):
         return shown(value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def indented(value: Any) -> str:  # Any: JSON
+    """What has an inside, over several lines."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def duration(seconds: float) -> str:
@@ -86,13 +92,18 @@ def lost_by_cancel(study: Study) -> str:
 
 def yaml(params: Mapping[str, Any]) -> str:  # Any: JSON scalars, which are YAML's too
     """Parameters as YAML, to be pasted into a study."""
-    lines = (f"{_key(name)}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in params.items())
-    return "".join(lines)
+    return "".join(f"{_key(name)}: {_scalar(value)}\n" for name, value in params.items())
 
 
 def _key(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", name) and name.lower() not in ("null", "true", "false", "yes", "no")
+    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", name) and name.lower() not in NO_KEYS
     return name if plain else json.dumps(name)
+
+
+def _scalar(value: Any) -> str:  # Any: a JSON scalar
+    text = json.dumps(value, ensure_ascii=False)
+    bare = isinstance(value, float) and "." not in text  # 1e-07, which YAML 1.1 takes for text
+    return text.replace("e", ".0e") if bare else text
 
 
 def start_command(study: Study, url: str) -> str:
@@ -137,15 +148,22 @@ def _predicted(known: Mapping[str, Any], metric: str | None) -> str:
     return f" It expected {metric or 'a value'} {shown(mean)} ± {shown(spread)} there."
 
 
-def ended(trial: Trial) -> str:
-    """How the trial stands, in words."""
+def ended(trial: Trial, patience: int | None) -> str:
+    """How the trial stands, in words; `patience` is the study's early stopping."""
     reason = trial.reason or ""
     sentences = {
         "waiting": "In the queue: waiting for a worker.",
         "running": f"Running on {trial.worker}, attempt {trial.attempt}.",
-        "complete": f"Complete{f': {reason}' if reason else ''}.",
+        "complete": f"Complete{f': {reason}' if reason else ''}.{_impatience(trial, patience)}",
         "pruned": f"Stopped early: {reason or 'it was not promising'}.",
         "failed": f"Failed after {count(trial.attempt, 'attempt')}{f': {reason}' if reason else ''}.",
         "cancelled": f"Cancelled: {reason.removeprefix('cancelled ') or 'by a user'}.",
     }
     return sentences[trial.state]
+
+
+def _impatience(trial: Trial, patience: int | None) -> str:
+    best, last = trial.attributes.get("best_step"), trial.last_step
+    if patience is None or last is None or not isinstance(best, int) or last - best < patience:
+        return ""
+    return f" Stopped early at step {last}: no better for {count(last - best, 'step')} after step {best}."

@@ -4,10 +4,10 @@
 export const STATES = {
   running: { token: "--running", shape: "●", symbol: "circle" },
   complete: { token: "--complete", shape: "✓", symbol: "circle" },
-  pruned: { token: "--pruned", shape: "◐", symbol: "emptyCircle" },
+  pruned: { token: "--pruned", shape: "◐", symbol: "circle", hollow: true },
   failed: { token: "--failed", shape: "✕", symbol: "path://M0 0L10 10M10 0L0 10" },
-  waiting: { token: "--waiting", shape: "○", symbol: "emptyCircle" },
-  cancelled: { token: "--cancelled", shape: "–", symbol: "emptyCircle" },
+  waiting: { token: "--waiting", shape: "○", symbol: "circle", hollow: true },
+  cancelled: { token: "--cancelled", shape: "–", symbol: "circle", hollow: true },
 };
 
 /** Okabe and Ito's colours, told apart by all kinds of sight; black and yellow left out, which vanish on one ground. */
@@ -75,9 +75,31 @@ export function axis(own) {
   };
 }
 
-/** A value axis, named above itself, logarithmic where that helps. */
-export function valueAxis(name, values) {
-  const log = spansDecades(values);
+/** How the marks of a state are filled: hollow ones show the ground. @param {string} state @returns {object} */
+export function marks(state) {
+  const { token: name, hollow } = STATES[state];
+  return { color: token(hollow ? "--raised" : name), borderColor: token(name), borderWidth: hollow ? 2 : 0 };
+}
+
+/**
+ * The switch of a chart between a linear and a log axis; untouched, the axis is what fits the values.
+ * @param {HTMLInputElement|null} box @param {() => void} changed @returns {(values: number[]) => boolean} whether log
+ */
+export function logSwitch(box, changed) {
+  let chosen = null;
+  box?.addEventListener("change", () => {
+    chosen = box.checked;
+    changed();
+  });
+  return (values) => {
+    const log = chosen ?? spansDecades(values);
+    if (box) box.checked = log;
+    return log;
+  };
+}
+
+/** A value axis, named above itself. @param {string} name @param {boolean} log */
+export function valueAxis(name, log) {
   return axis({
     type: log ? "log" : "value",
     name: log ? `${name} (log scale)` : name,

@@ -1,6 +1,6 @@
 // Train and validation curves: validation solid, train dashed and thin, one colour for each trial.
 
-import { SERIES, STATES, axis, axisName, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
+import { SERIES, STATES, axis, axisName, logSwitch, marks, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
 
 /** How many of the best and how many of the latest trials are drawn. */
 export const BEST = 4;
@@ -49,7 +49,8 @@ export function createCurves(element, study) {
   let best = null;
   let mark = null;
   const colours = new Map();
-  const { chart, draw } = mount(element, () => option([...curves.values()], { ...study, metric, train, best, mark, colours }));
+  const { chart, draw } = mount(element, () => option([...curves.values()], { ...study, metric, train, best, mark, colours, isLog }));
+  const isLog = logSwitch(element.closest("figure").querySelector("input[type=checkbox]"), draw);
   chart.on("click", (event) => {
     const trial = event.data?.trial ?? event.seriesName?.match(/^trial (\d+)/)?.[1];
     if (trial !== undefined) study.open(Number(trial));
@@ -114,19 +115,22 @@ function paint(colours, curves) {
   }
 }
 
-const points = (curve, name) => curve.steps
+const finite = (curve, name) => curve.steps
   .map((step, i) => [step, number(curve.values[name]?.[i])])
   .filter(([, value]) => value !== null && Number.isFinite(value));
+const points = (curve, name, view) => finite(curve, name).filter(([, value]) => !view.log || value > 0);
 
-function option(curves, view) {
-  const drawn = curves.filter((curve) => view.metric && points(curve, view.metric).length > 0);
-  const values = drawn.flatMap((curve) => [view.metric, view.train].flatMap((name) => points(curve, name).map((p) => p[1])));
+function option(curves, given) {
+  const all = curves.flatMap((curve) => [given.metric, given.train].flatMap((name) => finite(curve, name).map((p) => p[1])));
+  const view = { ...given, log: given.isLog(all) };
+  const drawn = curves.filter((curve) => view.metric && points(curve, view.metric, view).length > 0);
   return {
-    grid: { left: 56, right: 48, top: 40, bottom: 44 },
+    grid: { left: 56, right: view.single ? 20 : 36, top: 36, bottom: 44 },
     tooltip: tooltip({ trigger: "item", formatter: (at) => words(at, view) }),
     xAxis: axis({ type: "value", name: "step", nameLocation: "middle", nameGap: 26, minInterval: 1,
-      splitLine: { show: false }, max: "dataMax", min: "dataMin" }),
-    yAxis: valueAxis(axisName(view.metric ?? "value", view.direction), values),
+      splitLine: { show: false }, max: "dataMax", min: "dataMin",
+      axisLabel: { color: token("--muted"), hideOverlap: true, showMaxLabel: false } }),
+    yAxis: valueAxis(axisName(view.metric ?? "value", view.direction), view.log),
     series: [
       ...drawn.flatMap((curve) => lines(curve, view)),
       ends("pruned", drawn.filter((curve) => curve.state === "pruned" || view.mark?.stopped), view),
@@ -142,14 +146,14 @@ function lines(curve, view) {
   const shared = { type: "line", triggerLineEvent: true, showSymbol: false, symbolSize: 7, z: isBest ? 4 : 3,
     itemStyle: { color: colour }, emphasis: { focus: "series", lineStyle: { width: isBest ? 4 : 3 } } };
   const validation = { ...shared, id: `${curve.number}/${view.metric}`, name: `${name} ${view.metric}`,
-    data: points(curve, view.metric).map((value) => ({ value, trial: curve.number })),
+    data: points(curve, view.metric, view).map((value) => ({ value, trial: curve.number })),
     showSymbol: curve.steps.length < 2,
     lineStyle: { color: colour, width: isBest ? 3.5 : 1.75 },
     endLabel: { show: !view.single, formatter: String(curve.number), color: colour, fontWeight: isBest ? "bold" : "normal" },
-    labelLayout: { moveOverlap: "shiftY" } };
+    labelLayout: { hideOverlap: true } };
   if (!view.train) return [validation];
   const train = { ...shared, id: `${curve.number}/${view.train}`, name: `${name} ${view.train}`, z: 2,
-    data: points(curve, view.train).map((value) => ({ value, trial: curve.number })),
+    data: points(curve, view.train, view).map((value) => ({ value, trial: curve.number })),
     itemStyle: { color: view.single ? token("--train") : colour },
     lineStyle: { color: view.single ? token("--train") : colour, width: 1.25, type: "dashed", opacity: view.single ? 1 : 0.7 } };
   return [train, validation];
@@ -159,15 +163,15 @@ function lines(curve, view) {
 function ends(state, curves, view) {
   return {
     id: "stopped", type: "scatter", symbol: STATES[state].symbol, symbolSize: 11, z: 5,
-    itemStyle: { color: token(STATES[state].token), borderColor: token(STATES[state].token), borderWidth: 2.5 },
-    data: curves.map((curve) => ({ value: points(curve, view.metric).at(-1), trial: curve.number,
+    itemStyle: marks(state),
+    data: curves.filter((curve) => points(curve, view.metric, view).length).map((curve) => ({ value: points(curve, view.metric, view).at(-1), trial: curve.number,
       mark: view.mark?.stopped ?? "stopped early" })),
   };
 }
 
 /** Marks the best step of the best trial, or of the one that the chart is about. */
 function top(curve, view) {
-  const found = curve ? topPoint(points(curve, view.metric), view) : undefined;
+  const found = curve ? topPoint(points(curve, view.metric, view), view) : undefined;
   return {
     id: "top", type: "scatter", symbol: "triangle", symbolSize: 12, z: 6,
     itemStyle: { color: token("--complete") },

@@ -1,6 +1,6 @@
 // Best so far over the trials: a dot for each by its state, and the best value as a step line.
 
-import { STATES, axis, axisName, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
+import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
 
 /**
  * @typedef {{number: number, state: string, value: number|string|null, params?: Record<string, unknown>}} Item
@@ -10,7 +10,8 @@ import { STATES, axis, axisName, mount, number, shown, token, tooltip, valueAxis
 export function createHistory(element, study) {
   /** @type {Map<number, Item>} */
   let items = new Map();
-  const { chart, draw } = mount(element, () => option([...items.values()].sort(byNumber), study));
+  const { chart, draw } = mount(element, () => option([...items.values()].sort(byNumber), study, isLog));
+  const isLog = logSwitch(document.querySelector("input[name=log-history]"), draw);
   chart.on("click", (event) => {
     if (event.data?.trial !== undefined) study.open(event.data.trial);
   });
@@ -48,14 +49,16 @@ export function bestSoFar(items, direction) {
   return steps;
 }
 
-function option(items, study) {
+function option(all, study, isLog) {
+  const log = isLog(all.filter(isFinite).map((one) => number(one.value)));
+  const items = all.filter((one) => !log || !(number(one.value) <= 0) || one.value === null);
   const values = items.filter(isFinite).map((one) => number(one.value));
   return {
-    grid: { left: 56, right: 24, top: 40, bottom: 44 },
+    grid: { left: 56, right: 20, top: 36, bottom: 44 },
     tooltip: tooltip({ trigger: "item", formatter: (at) => at.data.words ?? "" }),
     xAxis: axis({ type: "value", name: "trial", nameLocation: "middle", nameGap: 26, minInterval: 1, min: 0,
       max: ({ max }) => Math.max(max, 5), splitLine: { show: false } }),
-    yAxis: valueAxis(axisName(study.metric, study.direction), values),
+    yAxis: valueAxis(axisName(study.metric, study.direction), log),
     series: [stepLine(items, study), ...Object.keys(STATES).map((state) => dots(state, items)), floor(items, values)],
   };
 }
@@ -66,17 +69,15 @@ function stepLine(items, study) {
     id: "best", type: "line", step: "end", symbol: "none", silent: true, z: 1,
     data: data.map((value) => ({ value })),
     lineStyle: { color: token("--accent"), width: 2.5 },
-    endLabel: { show: data.length > 0, formatter: "best so far", color: token("--accent"), align: "right",
-      offset: [-6, study.direction === "maximize" ? -12 : 12] },
   };
 }
 
 function dots(state, items) {
-  const { symbol, token: colour } = STATES[state];
+  const { symbol } = STATES[state];
   const found = items.filter((one) => one.state === state && isFinite(one));
   return {
     id: state, type: "scatter", symbol, symbolSize: 9, z: 2,
-    itemStyle: { color: token(colour), borderColor: token(colour), borderWidth: symbol === "circle" ? 0 : 1.5 },
+    itemStyle: marks(state),
     emphasis: { scale: 1.5 },
     data: found.map((one) => ({ value: [one.number, number(one.value)], trial: one.number, words: words(one) })),
   };

@@ -1,6 +1,6 @@
 // Parallel coordinates: a line for each trial over its parameters to its value; brush an axis to pick trials out.
 
-import { axisName, mount, number, shown, spansDecades, token, tooltip } from "./charts.js";
+import { mount, number, shown, spansDecades, token, tooltip } from "./charts.js";
 
 const NARROW = 620; // pixels: below, the axes lie on top of each other
 
@@ -35,17 +35,17 @@ export function createParallel(element, study) {
 function option(found, width) {
   const narrow = width < NARROW;
   const values = found.items.map((one) => one.value);
-  const last = { type: spansDecades(values) ? "log" : "value", name: axisName(found.metric, found.direction), scale: true };
+  const last = { type: spansDecades(values) ? "log" : "value", name: `${found.metric ?? "value"} ${found.direction === "maximize" ? "↑" : "↓"}`, scale: true };
   const axes = [...found.axes.map(ofParameter), last];
   return {
     parallel: {
       layout: narrow ? "vertical" : "horizontal",
-      left: narrow ? 24 : 48, right: narrow ? 40 : 72, top: narrow ? 40 : 48, bottom: 28,
+      left: narrow ? 32 : 48, right: narrow ? 32 : 72, top: narrow ? 40 : 40, bottom: narrow ? 28 : 16,
       parallelAxisDefault: {
         nameLocation: narrow ? "start" : "end",
         nameGap: 16,
         nameTextStyle: { color: token("--ink"), fontSize: 12, ...(narrow ? { align: "left", verticalAlign: "bottom", padding: [0, 0, 8, 12] } : {}) },
-        axisLabel: { color: token("--muted"), formatter: label, hideOverlap: true },
+        axisLabel: { color: token("--ink"), formatter: label, hideOverlap: true, backgroundColor: token("--raised"), padding: [1, 3], borderRadius: 3 },
         axisLine: { lineStyle: { color: token("--muted") } },
         axisTick: { lineStyle: { color: token("--line") } },
         areaSelectStyle: { color: token("--accent"), borderColor: token("--accent"), opacity: 0.25, width: 18 },
@@ -63,7 +63,7 @@ function option(found, width) {
 
 function ofParameter(one) {
   if (one.type === "categorical") return { type: "category", name: one.name, data: one.choices.map(String) };
-  return { type: one.log ? "log" : "value", name: one.name, min: one.low, max: one.high };
+  return { type: one.log ? "log" : "value", name: one.name, min: one.low, max: one.high, minInterval: one.type === "int" ? 1 : undefined };
 }
 
 const label = (value) => (typeof value === "number" ? shown(value) : cut(String(value), 14));

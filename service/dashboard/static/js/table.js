@@ -8,7 +8,7 @@ const MOST = 1000; // what the API gives in one page
 
 /**
  * @param {HTMLElement} root holds selects named state and order, a table, a button for more and a note
- * @param {{name: string, base: string, params: string[], failed: (error: unknown) => void}} study
+ * @param {{name: string, base: string, params: {name: string, numeric: boolean}[], failed: (error: unknown) => void}} study
  */
 export function createTable(root, study) {
   const body = root.querySelector("tbody");
@@ -93,16 +93,15 @@ function row(trial, study) {
   const value = cell(shown(trial.value), "num");
   value.title = trial.value === null ? "" : String(trial.value);
   made.append(cell(link, "num"), cell(badge(trial.state)), value);
-  for (const name of study.params) {
-    made.append(param(trial.params, name));
-  }
+  for (const { name, numeric } of study.params) made.append(param(trial.params, name, numeric));
   made.append(cell(trial.last_step === null ? "–" : String(trial.last_step), "num minor"), cell(lasted(trial), "num"));
   return made;
 }
 
-function param(params, name) {
-  if (!(name in params)) return cell("–", "minor");
-  const made = cell(shownParam(params[name]), typeof params[name] === "number" ? "num minor" : "minor");
+function param(params, name, numeric) {
+  const kind = numeric ? "num minor" : "minor";
+  if (!(name in params)) return cell("–", kind);
+  const made = cell(shownParam(params[name]), kind);
   made.title = String(params[name]);
   return made;
 }

@@ -1,0 +1,157 @@
+"""A study's page in a real Chromium, against a real server: what happens is seen without a reload."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.service.calls import spec
+from trialbook import Client
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+# The points of a line that the curves' chart shows, or how many dots of a state the history has.
+CURVE = """id => {
+  const chart = echarts.getInstanceByDom(document.getElementById("curves"));
+  const line = chart?.getOption().series?.find(one => one.id === id);
+  return line ? JSON.stringify(line.data.map(one => one.value)) : null;
+}"""
+DOTS = """state => {
+  const chart = echarts.getInstanceByDom(document.getElementById("history"));
+  return chart?.getOption().series?.find(one => one.id === state)?.data.length ?? null;
+}"""
+METRICS = {"val_loss": 1.0, "train_loss": 0.5}
+
+
+@pytest.fixture
+def client(data_dir: Path) -> Iterator[Client]:
+    """A client of a server process of this test's own, with one external study."""
+    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0", "--data", str(data_dir)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        with Client(url, "none") as made:
+            objective = {"trainer": "external", "metric": "val_loss", "direction": "minimize"}
+            made.create_study(spec(objective=objective, budget={"n_trials": 50}))
+            yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def page(chromium: str, client: Client) -> Iterator[Page]:
+    """A page whose errors, the policy's violations among them, fail the test at its end."""
+    wrong: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        made = browser.new_page(viewport={"width": 1280, "height": 900})
+        made.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        made.on("pageerror", lambda error: wrong.append(str(error)))
+        made.set_default_timeout(20_000)
+        yield made
+        browser.close()
+    assert wrong == []
+
+
+def open_study(page: Page, client: Client) -> None:
+    page.goto(f"{client.url}/studies/study")
+    page.wait_for_function(f"({DOTS})('complete') !== null")
+
+
+def wait_for_curve(page: Page, line: str, points: list[list[Any]]) -> None:
+    page.wait_for_function(
+        f"([id, wanted]) => ({CURVE})(id) === wanted", arg=[line, json.dumps(points).replace(" ", "")]
+    )
+
+
+def test_reports_appear_in_the_curve_without_a_reload(page, client):
+    open_study(page, client)
+    page.evaluate("window.same = true")
+    trial = client.study("study").ask_one()
+    trial.report(0, **METRICS)
+    trial.report(1, val_loss=0.75, train_loss=0.25)
+    wait_for_curve(page, "0/val_loss", [[0, 1], [1, 0.75]])
+    trial.report(2, val_loss=0.625, train_loss=0.125)
+    wait_for_curve(page, "0/val_loss", [[0, 1], [1, 0.75], [2, 0.625]])
+    wait_for_curve(page, "0/train_loss", [[0, 0.5], [1, 0.25], [2, 0.125]])
+    assert page.evaluate("window.same") is True
+    trial.release()
+
+
+def test_a_better_trial_changes_best_value_history_and_table(page, client):
+    study = client.study("study")
+    study.ask_one().finish(0.5)
+    open_study(page, client)
+    expect(page.locator("#best .big")).to_have_text("0.5")
+    study.ask_one().finish(0.25)
+    expect(page.locator("#best .big")).to_have_text("0.25")
+    page.wait_for_function(f"({DOTS})('complete') === 2")
+    expect(page.locator("#trials tbody tr").first).to_contain_text("0.25")
+
+
+def test_pause_resume_and_cancel_work_and_cancel_asks_first(page, client):
+    open_study(page, client)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#state")).to_contain_text("paused")
+    assert client.get_study("study").state == "paused"
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#state")).to_contain_text("running")
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Go on running").click()
+    assert client.get_study("study").state == "running"
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel the study").click()
+    expect(page.locator("#state")).to_contain_text("cancelled")
+    assert client.get_study("study").state == "cancelled"
+
+
+def test_a_click_on_a_dot_opens_the_trial_whose_page_is_live(page, client):
+    client.study("study").ask_one().finish(0.5)
+    trial = client.study("study").ask_one()
+    trial.report(0, **METRICS)
+    open_study(page, client)
+    page.wait_for_function(f"({DOTS})('complete') === 1")
+    place = page.evaluate("""() => {
+      const element = document.getElementById("history");
+      const [x, y] = echarts.getInstanceByDom(element).convertToPixel({ gridIndex: 0 }, [0, 0.5]);
+      const box = element.getBoundingClientRect();
+      return [box.x + x, box.y + y];
+    }""")
+    page.mouse.click(*place)
+    page.wait_for_url("**/studies/study/trials/0")
+    page.goto(f"{client.url}/studies/study/trials/1")
+    expect(page.locator("#metrics figure h2")).to_have_text(["val_loss"])
+    trial.fail("ValueError: <b>no</b>", retry=False)
+    expect(page.locator("#state")).to_contain_text("failed")
+    expect(page.locator("#error pre")).to_have_text("ValueError: <b>no</b>")
+
+
+def test_a_hidden_page_holds_no_stream_and_catches_up_when_seen_again(page, client):
+    open_study(page, client)
+    hide = "Object.defineProperty(document, 'hidden', {{ value: {}, configurable: true }});"
+    tell = "document.dispatchEvent(new Event('visibilitychange'))"
+    page.evaluate(hide.format("true") + tell)
+    expect(page.locator("#live")).to_contain_text("paused")
+    client.study("study").ask_one().finish(0.125)
+    page.evaluate(hide.format("false") + tell)
+    expect(page.locator("#live")).to_contain_text("live")
+    expect(page.locator("#best .big")).to_have_text("0.125")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_page(page, client, width):
+    trial = client.study("study").ask_one()
+    trial.report(0, **METRICS)
+    trial.finish(0.5)
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in ("/studies/study", "/studies/study/trials/0"):
+        page.goto(client.url + path)
+        expect(page.locator("canvas").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
