@@ -1,10 +1,11 @@
 """A study's page in a real Chromium, against a real server: what happens is seen without a reload."""
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,34 +16,43 @@ from trialbook import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# The points of a line that the curves' chart shows, or how many dots of a state the history has.
-CURVE = """id => {
+# Whether the curves' chart shows a line with these points, and the history so many dots of a state. Functions, since
+# Playwright evaluates other text again at each look, which the page's policy forbids.
+CURVE = """([id, wanted]) => {
   const chart = echarts.getInstanceByDom(document.getElementById("curves"));
   const line = chart?.getOption().series?.find(one => one.id === id);
-  return line ? JSON.stringify(line.data.map(one => one.value)) : null;
+  return line !== undefined && JSON.stringify(line.data.map(one => one.value)) === wanted;
 }"""
-DOTS = """state => {
+DOTS = """([state, wanted]) => {
   const chart = echarts.getInstanceByDom(document.getElementById("history"));
-  return chart?.getOption().series?.find(one => one.id === state)?.data.length ?? null;
+  return chart?.getOption().series?.find(one => one.id === state)?.data.length === wanted;
 }"""
 METRICS = {"val_loss": 1.0, "train_loss": 0.5}
 
 
-@pytest.fixture
-def client(data_dir: Path) -> Iterator[Client]:
-    """A client of a server process of this test's own, with one external study."""
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0", "--data", str(data_dir)]
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a server process."""
+    folder = tempfile.mkdtemp(prefix="trialbook-test-")
+    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0", "--data", folder]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"]
-        with Client(url, "none") as made:
-            objective = {"trainer": "external", "metric": "val_loss", "direction": "minimize"}
-            made.create_study(spec(objective=objective, budget={"n_trials": 50}))
-            yield made
+        yield json.loads(process.stdout.readline())["url"]
     finally:
         process.terminate()
         process.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[Client]:
+    """A client, with one external study that goes at the end."""
+    objective = {"trainer": "external", "metric": "val_loss", "direction": "minimize"}
+    with Client(server, "none") as made:
+        made.create_study(spec(objective=objective, budget={"n_trials": 50}))
+        yield made
+        made.delete_study("study")
 
 
 @pytest.fixture
@@ -60,15 +70,17 @@ def page(chromium: str, client: Client) -> Iterator[Page]:
     assert wrong == []
 
 
-def open_study(page: Page, client: Client) -> None:
+def open_study(page: Page, client: Client, complete: int = 0) -> None:
     page.goto(f"{client.url}/studies/study")
-    page.wait_for_function(f"({DOTS})('complete') !== null")
+    wait_for_dots(page, complete)
+
+
+def wait_for_dots(page: Page, complete: int) -> None:
+    page.wait_for_function(DOTS, arg=["complete", complete])
 
 
 def wait_for_curve(page: Page, line: str, points: list[list[Any]]) -> None:
-    page.wait_for_function(
-        f"([id, wanted]) => ({CURVE})(id) === wanted", arg=[line, json.dumps(points).replace(" ", "")]
-    )
+    page.wait_for_function(CURVE, arg=[line, json.dumps(points, separators=(",", ":"))])
 
 
 def test_reports_appear_in_the_curve_without_a_reload(page, client):
@@ -88,11 +100,11 @@ def test_reports_appear_in_the_curve_without_a_reload(page, client):
 def test_a_better_trial_changes_best_value_history_and_table(page, client):
     study = client.study("study")
     study.ask_one().finish(0.5)
-    open_study(page, client)
+    open_study(page, client, complete=1)
     expect(page.locator("#best .big")).to_have_text("0.5")
     study.ask_one().finish(0.25)
     expect(page.locator("#best .big")).to_have_text("0.25")
-    page.wait_for_function(f"({DOTS})('complete') === 2")
+    wait_for_dots(page, 2)
     expect(page.locator("#trials tbody tr").first).to_contain_text("0.25")
 
 
@@ -116,8 +128,7 @@ def test_a_click_on_a_dot_opens_the_trial_whose_page_is_live(page, client):
     client.study("study").ask_one().finish(0.5)
     trial = client.study("study").ask_one()
     trial.report(0, **METRICS)
-    open_study(page, client)
-    page.wait_for_function(f"({DOTS})('complete') === 1")
+    open_study(page, client, complete=1)
     place = page.evaluate("""() => {
       const element = document.getElementById("history");
       const [x, y] = echarts.getInstanceByDom(element).convertToPixel({ gridIndex: 0 }, [0, 0.5]);
