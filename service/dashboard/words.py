@@ -75,7 +75,8 @@ def finished(study: Study) -> int:
 def time_left(study: Study, now: datetime) -> str:
     """`about 4 min left` at the pace so far; nothing where no pace is known."""
     over = finished(study)
-    if study.state != "running" or study.started_at is None or not study.n_trials or not 0 < over < study.n_trials:
+    working = study.state == "running" and study.workers > 0
+    if not working or study.started_at is None or not study.n_trials or not 0 < over < study.n_trials:
         return ""
     elapsed = (now - study.started_at).total_seconds()
     return f"about {duration((study.n_trials - over) * elapsed / over)} left"

@@ -5,7 +5,7 @@ export const STATES = {
   running: { token: "--running", shape: "●", symbol: "circle" },
   complete: { token: "--complete", shape: "✓", symbol: "circle" },
   pruned: { token: "--pruned", shape: "◐", symbol: "circle", hollow: true },
-  failed: { token: "--failed", shape: "✕", symbol: "path://M0 0L10 10M10 0L0 10" },
+  failed: { token: "--failed", shape: "✕", symbol: "path://M0 0L10 10M10 0L0 10", stroked: true },
   waiting: { token: "--waiting", shape: "○", symbol: "circle", hollow: true },
   cancelled: { token: "--cancelled", shape: "–", symbol: "circle", hollow: true },
 };
@@ -77,8 +77,9 @@ export function axis(own) {
 
 /** How the marks of a state are filled: hollow ones show the ground. @param {string} state @returns {object} */
 export function marks(state) {
-  const { token: name, hollow } = STATES[state];
-  return { color: token(hollow ? "--raised" : name), borderColor: token(name), borderWidth: hollow ? 2 : 0 };
+  const { token: name, hollow, stroked } = STATES[state];
+  const border = hollow || stroked ? 2 : 0; // a cross is nothing but its stroke
+  return { color: token(hollow ? "--raised" : name), borderColor: token(name), borderWidth: border };
 }
 
 /**

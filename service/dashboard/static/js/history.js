@@ -89,7 +89,7 @@ function floor(items, values) {
   const low = values.length ? values.reduce((a, b) => Math.min(a, b)) : 0;
   return {
     id: "floor", type: "scatter", symbol: STATES.failed.symbol, symbolSize: 8, z: 2,
-    itemStyle: { color: "transparent", borderColor: token("--failed"), borderWidth: 2 },
+    itemStyle: marks("failed"),
     data: over.map((one) => ({ value: [one.number, low], trial: one.number, words: words(one) })),
   };
 }

@@ -47,6 +47,7 @@ const readParallel = reading(async () => {
 const readHistory = reading(async () => {
   const found = await call("GET", `${base}/analysis/history`);
   history.set(found.items);
+  document.getElementById("history-empty").hidden = found.items.length > 0;
   for (const one of late) if (one.trial) history.update(one.trial);
 });
 const readCurves = reading(async () => {
@@ -71,6 +72,7 @@ function offer(metrics, wanted) {
   const before = [...select.options].map((one) => one.value);
   if (names.join("\n") === before.join("\n") && trains === (select.dataset.trains ?? "[]")) return false;
   select.dataset.trains = trains;
+  select.closest("label").hidden = names.length === 0;
   select.replaceChildren(...names.map((one) => new Option(one, one)));
   select.value = names.includes(wanted) ? wanted : names.includes(objective) ? objective : (names[0] ?? "");
   return true;
@@ -98,6 +100,7 @@ listen(name, {
     const again = attempts.has(trial.number) && attempts.get(trial.number) !== trial.attempt;
     attempts.set(trial.number, trial.attempt);
     history.update(trial);
+    document.getElementById("history-empty").hidden = true;
     curves.update(trial);
     soonHead();
     soonTable();

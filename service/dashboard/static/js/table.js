@@ -50,6 +50,8 @@ export function createTable(root, study) {
     cursor = found.next_cursor;
     more.hidden = cursor === null;
     note.hidden = body.children.length > 0;
+    const filtered = selects.some(({ name, value }) => name === "state" && value);
+    note.textContent = filtered ? "No trial is in this state." : "No trial yet: the first one is made when a worker asks.";
     dim();
   }
 
