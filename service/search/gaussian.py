@@ -23,7 +23,7 @@ _JITTER = 1e-8
 
 
 class Regressor(GaussianProcessRegressor):  # type: ignore[misc]  # skopt has no types
-    """skopt's, with the variance at many points from the triangular factor: faster and more exact than by the inverse."""
+    """skopt's, with the variance at many points from the triangular factor: faster and more exact than the inverse."""
 
     def predict(self, X: Array, return_std: bool = False, **more: bool) -> Any:  # Any: as skopt's, one to four arrays
         """Mean, or mean and deviation at X (m, p); gradients are skopt's."""

@@ -1,0 +1,272 @@
+"""Trials per second through the whole service, beside Optuna's RDBStorage and its gRPC proxy on the same PostgreSQL.
+
+One trial is: get it, report five steps, finish it. Ours goes over HTTP, with one POST per report and with the five
+reports in one POST (what a worker does when its steps are faster than the round trip). Optuna's clients are processes
+that ask, report and tell with random search. Equal numbers of clients; everything runs on this machine in one run.
+
+    python benchmarks/throughput.py --seconds 8 --clients 4 32 --stored 0 1000 10000 100000 --peers
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from service.store.migrating import migrate
+from service.store.postgres import EmbeddedPostgres
+
+STEPS = 5
+TOKEN = "benchmark"
+SPEC = {
+    "objective": {"trainer": "external", "metric": "loss", "direction": "minimize"},
+    "space": {"x": {"type": "float", "low": 0.0, "high": 1.0}, "y": {"type": "float", "low": 0.0, "high": 1.0}},
+    "sampler": {"name": "random", "seed": 0},
+}
+# A study's history as if it had been run: finished trials, each with five reports.
+FILL = """
+    with made as (
+        insert into trials (study_id, number, state, source, params, attempt, worker, last_step, best_score, value,
+            score, finish_seq, started_at, finished_at)
+        select $1, n, 'complete', 'sampler', '{"x": 0.5, "y": 0.5}', 1, 'w', 4, 0.5, 0.5, 0.5, nextval('finish_order'),
+            now(), now()
+        from generate_series(0, $2::int - 1) n returning id, study_id
+    )
+    insert into reports (trial_id, step, attempt, metric_set, vals, score, study_id)
+    select made.id, s, 1, $3, array[0.5, 0.5], 0.5, made.study_id from made, generate_series(0, 4) s
+"""
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A fresh PostgreSQL for the whole run."""
+    with tempfile.TemporaryDirectory(prefix="trialbook-bench-") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+@contextmanager
+def serving(url: str) -> Iterator[str]:
+    """Our server on this database."""
+    with tempfile.TemporaryDirectory(prefix="trialbook-bench-") as folder:
+        command = [sys.executable, "-m", "service", "serve", "--port", "0", "--data", folder, "--database-url", url]
+        environment = {**os.environ, "TRIALBOOK_TOKEN": TOKEN}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+async def statement(url: str, text: str, *arguments: object) -> object:
+    """One statement on a database."""
+    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(text, *arguments)
+    finally:
+        await connection.close()
+
+
+async def ours(server: str, database: str, *, clients: int, stored: int, batched: bool, seconds: float) -> dict:
+    """Trials per second and the p99 of a lease, with this many clients for this long."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    name = f"bench-{time.time_ns()}"
+    async with aiohttp.ClientSession(
+        server, headers=headers, connector=aiohttp.TCPConnector(limit=0), raise_for_status=True
+    ) as http:
+        await http.post("/api/v1/studies", json={**SPEC, "name": name})
+        await fill(database, name, stored)
+        waits: list[float] = []
+        done, end = itertools.count(), time.perf_counter() + seconds
+        await asyncio.gather(*(work(http, name, f"w{i}", batched, waits, done, end) for i in range(clients)))
+        total = next(done)
+        await http.delete(f"/api/v1/studies/{name}")
+    p99 = statistics.quantiles(waits, n=100)[98] * 1000
+    return {"trials/s": total / seconds, "p99 lease ms": p99}
+
+
+async def fill(database: str, name: str, stored: int) -> None:
+    """Give a study its past."""
+    study = await statement(database, "select id from studies where name = $1", name)
+    names = ["loss", "train_loss"]
+    await statement(database, "insert into metric_sets (names) values ($1) on conflict do nothing", names)
+    metric_set = await statement(database, "select id from metric_sets where names = $1", names)
+    if stored:
+        await statement(database, FILL, study, stored, metric_set)
+    await statement(database, "update studies set made = $2, counted = $2 where id = $1", study, stored)
+    await statement(database, "vacuum analyze")
+
+
+async def work(
+    http: aiohttp.ClientSession,
+    study: str,
+    worker: str,
+    batched: bool,
+    waits: list[float],
+    done: Iterator[int],
+    end: float,
+) -> None:
+    """One client: trial after trial until the time is up."""
+    for number in itertools.count():
+        begun = time.perf_counter()
+        if begun >= end:
+            return
+        asked = {"request_id": f"{worker}-{number}", "worker": worker, "trainers": ["external"], "study": study}
+        lease = (await post(http, "/api/v1/leases", {**asked, "request_id": f"{study}-{worker}-{number}"}))["leases"][0]
+        waits.append(time.perf_counter() - begun)
+        base = f"/api/v1/leases/{lease['lease']}"
+        reports = [{"step": s, "metrics": {"loss": 1.0 / (s + 1), "train_loss": 0.5}} for s in range(STEPS)]
+        for batch in [reports] if batched else [[one] for one in reports]:
+            await post(http, f"{base}/reports", {"reports": batch})
+        await post(http, f"{base}/finish", {"state": "complete", "value": 0.2})
+        if time.perf_counter() < end:
+            next(done)
+
+
+async def post(http: aiohttp.ClientSession, path: str, body: dict) -> dict:
+    """One call."""
+    async with http.post(path, json=body) as answer:
+        return await answer.json()
+
+
+def storage(kind: str, where: str):
+    """Optuna's storage: straight on the database, or through its proxy."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if kind == "rdb":
+        return optuna.storages.RDBStorage(where, engine_kwargs={"pool_size": 2})
+    host, port = where.split(":")
+    return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+
+
+def optuna_client(kind: str, where: str, name: str, seed: int, ready, go, seconds: float, results) -> None:
+    """One of Optuna's clients, in its own process."""
+    import optuna
+
+    study = optuna.load_study(
+        study_name=name, storage=storage(kind, where), sampler=optuna.samplers.RandomSampler(seed)
+    )
+    ready.release()
+    go.wait()
+    end, done = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        trial = study.ask()
+        trial.suggest_float("x", 0.0, 1.0)
+        trial.suggest_float("y", 0.0, 1.0)
+        for step in range(STEPS):
+            trial.report(1.0 / (step + 1), step)
+        study.tell(trial, 0.2)
+        done += time.perf_counter() < end
+    results.put(done)
+
+
+def optunas(kind: str, where: str, *, clients: int, stored: int, seconds: float) -> float:
+    """Optuna's trials per second."""
+    import optuna
+
+    name = f"bench-{kind}-{time.time_ns()}"
+    study = optuna.create_study(study_name=name, storage=storage(kind, where))
+    space = {n: optuna.distributions.FloatDistribution(0.0, 1.0) for n in ("x", "y")}
+    past = {"values": [0.5], "params": {"x": 0.5, "y": 0.5}, "distributions": space}
+    steps = dict.fromkeys(range(STEPS), 0.5)
+    study.add_trials([optuna.trial.create_trial(**past, intermediate_values=steps) for _ in range(stored)])
+    context = multiprocessing.get_context("spawn")
+    ready, go, results = context.Semaphore(0), context.Event(), context.Queue()
+    arguments = [(kind, where, name, seed, ready, go, seconds, results) for seed in range(clients)]
+    processes = [context.Process(target=optuna_client, args=one) for one in arguments]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        ready.acquire()
+    go.set()
+    total = sum(results.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return total / seconds
+
+
+@contextmanager
+def proxy(url: str) -> Iterator[str]:
+    """Optuna's gRPC proxy on this database, in a process of its own."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = (
+        "import optuna, sys; optuna.storages.run_grpc_proxy_server("
+        "optuna.storages.RDBStorage(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, url, str(port)], stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    """Print one line per measurement, and the ratios at the end."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=8.0)
+    options.add_argument("--clients", type=int, nargs="+", default=[4, 32])
+    options.add_argument("--stored", type=int, nargs="+", default=[0, 1000, 10_000, 100_000])
+    options.add_argument("--peers", action="store_true", help="measure Optuna too (at up to 1,000 stored trials)")
+    chosen = options.parse_args()
+    with postgres() as url:
+        admin = make_url(url)
+        for database in ("ours", "theirs"):
+            asyncio.run(statement(url, f"create database {database}"))
+        own = admin.set(database="ours").render_as_string(hide_password=False)
+        migrate(own)
+        with serving(own) as server:
+            for stored in chosen.stored:
+                for clients in chosen.clients:
+                    for batched in (False, True):
+                        found = asyncio.run(
+                            ours(server, own, clients=clients, stored=stored, batched=batched, seconds=chosen.seconds)
+                        )
+                        how = "five reports in one POST" if batched else "one POST per report"
+                        show("trialbook", how, clients, stored, found["trials/s"], found["p99 lease ms"])
+        if chosen.peers:
+            theirs = admin.set(drivername="postgresql+psycopg", database="theirs").render_as_string(hide_password=False)
+            for stored in [n for n in chosen.stored if n <= 1000]:
+                for clients in chosen.clients:
+                    rate = optunas("rdb", theirs, clients=clients, stored=stored, seconds=chosen.seconds)
+                    show("optuna RDBStorage", "", clients, stored, rate)
+                    with proxy(theirs) as where:
+                        rate = optunas("grpc", where, clients=clients, stored=stored, seconds=chosen.seconds)
+                    show("optuna gRPC proxy", "", clients, stored, rate)
+
+
+def show(who: str, how: str, clients: int, stored: int, rate: float, p99: float | None = None) -> None:
+    """One line of the table."""
+    wait = "" if p99 is None else f"   p99 of a lease {p99:7.1f} ms"
+    print(f"{who:18} {how:25} {clients:3} clients {stored:7,} stored {rate:8.1f} trials/s{wait}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
