@@ -1,19 +1,14 @@
-"""How pages say things: numbers, durations, states, what a sampler thought. Pure: the time of now is handed in."""
+"""How pages say things that the command line does not: what a sampler thought, how a trial stands. Pure."""
 
 import json
-import math
-import re
 import shlex
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from trialbook.wire import Study, Trial
+from trialbook.words import SHAPES, count, duration, finished, lost_by_cancel, shown, shown_param, time_left, yaml
 
-SHAPES = {"running": "●", "complete": "✓", "pruned": "◐", "failed": "✕", "waiting": "○", "cancelled": "–"}
 STUDY_BADGES = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
-OVER = ("complete", "pruned", "failed", "cancelled")
-NO_KEYS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")  # YAML 1.1 takes them for values
 SAMPLERS = {
     "grid": "the grid",
     "random": "random search",
@@ -24,87 +19,28 @@ SAMPLERS = {
     "cmaes": "CMA-ES",
 }
 
-
-def shown(value: float | None) -> str:
-    """Four significant digits, without idle zeros."""
-    if value is None:
-        return "–"
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    size = abs(value)
-    if value == int(value) and size < 1e6:
-        return str(int(value))
-    if size < 1e-4 or size >= 1e6:
-        return re.sub(r"\.?0*e([+-])0?", r"e\1", f"{value:.3e}")
-    return f"{float(f'{value:.4g}'):.10f}".rstrip("0").rstrip(".")
-
-
-def shown_param(value: Any) -> str:  # Any: a JSON scalar
-    """A parameter's value, as JSON spells what is no number or text."""
-    if isinstance(value, float):
-        return shown(value)
-    return value if isinstance(value, str) else json.dumps(value)
+__all__ = [
+    "SAMPLERS",
+    "SHAPES",
+    "STUDY_BADGES",
+    "count",
+    "duration",
+    "ended",
+    "explained",
+    "finished",
+    "indented",
+    "lost_by_cancel",
+    "shown",
+    "shown_param",
+    "start_command",
+    "time_left",
+    "yaml",
+]
 
 
 def indented(value: Any) -> str:  # Any: JSON
     """What has an inside, over several lines."""
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def duration(seconds: float) -> str:
-    """In the largest unit that says enough."""
-    if seconds < 1:
-        return f"{max(0, round(seconds * 1000))} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 86400 else f"{seconds / 86400:.0f} d"
-
-
-def count(number: int, thing: str) -> str:
-    """`1 worker`, `2 workers`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def finished(study: Study) -> int:
-    """How many trials are over, whatever their end."""
-    return sum(number for state, number in study.counts.items() if state in OVER)
-
-
-def time_left(study: Study, now: datetime) -> str:
-    """`about 4 min left` at the pace so far; nothing where no pace is known."""
-    over = finished(study)
-    working = study.state == "running" and study.workers > 0
-    if not working or study.started_at is None or not study.n_trials or not 0 < over < study.n_trials:
-        return ""
-    elapsed = (now - study.started_at).total_seconds()
-    return f"about {duration((study.n_trials - over) * elapsed / over)} left"
-
-
-def lost_by_cancel(study: Study) -> str:
-    """What cancelling takes away."""
-    running, waiting = study.counts["running"], study.counts["waiting"]
-    lost = [count(running, "running trial")] if running else []
-    lost += [count(waiting, "waiting trial")] if waiting else []
-    what = f"{' and '.join(lost)} will be cancelled" if lost else "No trial is running or waiting"
-    return f"{what}, and the study cannot go on afterwards. The {count(finished(study), 'trial')} already over stay."
-
-
-def yaml(params: Mapping[str, Any]) -> str:  # Any: JSON scalars, which are YAML's too
-    """Parameters as YAML, to be pasted into a study."""
-    return "".join(f"{_key(name)}: {_scalar(value)}\n" for name, value in params.items())
-
-
-def _key(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", name) and name.lower() not in NO_KEYS
-    return name if plain else json.dumps(name)
-
-
-def _scalar(value: Any) -> str:  # Any: a JSON scalar
-    text = json.dumps(value, ensure_ascii=False)
-    bare = isinstance(value, float) and "." not in text  # 1e-07, which YAML 1.1 takes for text
-    return text.replace("e", ".0e") if bare else text
 
 
 def start_command(study: Study, url: str) -> str:
