@@ -129,6 +129,7 @@ async def tick(context: Context) -> None:
     """What time alone brings about."""
     await sweeping.beat(context.db, tolerated=TOLERATED)
     await sweeping.fail_expired(context.db)
+    await sweeping.forget_old_events(context.db)
     for study in await sweeping.out_of_time(context.db):
         await end_study(context.db, study, "completed", "its time is up")
     for study in await sweeping.fully_made(context.db):

@@ -29,6 +29,7 @@ _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from service.f
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _SIZE_BYTES = 8
+_ENDING_SECONDS = 5.0  # a child that has closed its pipe has that long to end by itself
 
 
 class FitFailed(Exception):
@@ -80,7 +81,7 @@ class Fitters:
             except TimeoutError:
                 raise FitFailed(f"the sampler took longer than {timeout:g} s") from None
             except (EOFError, OSError):
-                raise FitFailed(_ending(await self._end(process))) from None
+                raise FitFailed(_ending(await self._ended(process))) from None
             else:
                 self._idle.append(process)
             finally:
@@ -121,6 +122,13 @@ class Fitters:
         with suppress(ProcessLookupError):  # it has ended by itself
             process.kill()
         return await process.wait()
+
+    async def _ended(self, process: Process) -> int:
+        """The code with which a child that hung up ends. Not by `kill`: on a process that has ended but is not yet
+        collected, it collects the code itself, and asyncio then knows none and says 255."""
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(process.wait(), _ENDING_SECONDS)
+        return await self._end(process)
 
 
 async def _converse(process: Process, request: _Request) -> Any:  # Any: what the child pickled

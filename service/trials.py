@@ -59,7 +59,8 @@ def _check(spec: StudySpec, body: NewTrials) -> None:
 
 def _added(spec: StudySpec, one: NewTrial) -> Added:
     score = None if one.value is None else oriented(one.value, spec.sign)
-    return Added(one.params, one.state, one.value, score, one.attributes)
+    params = {name: one.params[name] for name in spec.space.names if name in one.params}
+    return Added(params, one.state, one.value, score, one.attributes)
 
 
 def _steps(spec: StudySpec, one: NewTrial) -> list[Step]:

@@ -23,9 +23,15 @@ NAMES = text("""
     where u.study_id = :study_id order by name
 """)
 SHOWN = text("""
-    (select number from trials where study_id = :study_id and state = 'complete' order by score, number limit :half)
-    union (select number from trials where study_id = :study_id and last_step is not null order by number desc
-        limit :limit)
+    with best as (
+        select number from trials where study_id = :study_id and state = 'complete' and last_step is not null
+        order by score, number limit :half
+    ), latest as (
+        select number from trials
+        where study_id = :study_id and last_step is not null and number not in (select number from best)
+        order by number desc limit :limit - (select count(*) from best)
+    )
+    select number from best union all select number from latest order by number
 """)
 READ = text("""
     select t.number, t.state, t.value, r.step, m.names, r.vals
@@ -40,10 +46,9 @@ async def metric_names(db: Database, study_id: int) -> list[str]:
 
 
 async def shown_numbers(db: Database, study_id: int, limit: int) -> list[int]:
-    """The trials to show where not all can be: the best half and the latest."""
+    """The trials to show where not all can be: the best ones, up to half of the limit, and the latest of the others."""
     rows = await db.run(SHOWN, {"study_id": study_id, "half": limit // 2, "limit": limit})
-    best_first = [row["number"] for row in rows]
-    return sorted(best_first[:limit])
+    return [row["number"] for row in rows]
 
 
 async def read_curves(db: Database, study_id: int, numbers: Sequence[int]) -> list[Curve]:

@@ -213,8 +213,8 @@ NEW = text("""
             lease_until, started_at)
         select :study_id, r.number, 'running', 'sampler', r.cell, r.params, r.explanation, 1, :worker,
             clock_timestamp() + make_interval(secs => :ttl), clock_timestamp()
-        from jsonb_to_recordset(cast(:rows as jsonb))
-            as r (number int, cell int, params jsonb, explanation jsonb, ordinal int)
+        from json_to_recordset(cast(:rows as json))
+            as r (number int, cell int, params json, explanation jsonb, ordinal int)
         returning id, number
     ), noted as (
         insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal)

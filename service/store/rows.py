@@ -14,7 +14,7 @@ TRIAL_COLUMNS = """s.name as study, t.number, t.state, t.params, t.value, t.atte
 
 
 def parsed(column: Any) -> Any:  # Any: JSON
-    """A JSONB column as Python values; text statements hand it over as text."""
+    """A JSON column as Python values; text statements hand it over as text."""
     return json.loads(column) if isinstance(column, str) else column
 
 

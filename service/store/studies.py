@@ -46,7 +46,7 @@ class StudyKey:
 INSERT = text("""
     with made as (
         insert into studies (name, owner, spec, data, trainer, priority, n_trials, timeout, inline_until)
-        values (:name, :owner, cast(:spec as jsonb), cast(:data as jsonb), :trainer, :priority, :n_trials, :timeout,
+        values (:name, :owner, cast(:spec as json), cast(:data as jsonb), :trainer, :priority, :n_trials, :timeout,
             :inline_until)
         on conflict (name) do nothing returning id, state
     ), told as (
@@ -145,7 +145,10 @@ async def resume_study(db: Database, study_id: int) -> bool:
 
 CHANGE = text("""
     with changed as (
-        update studies s set spec = s.spec || cast(:changes as jsonb),
+        update studies s set spec = (
+                select json_object_agg(p.name, coalesce(cast(:changes as json) -> p.name, p.value) order by p.place)
+                from json_each(s.spec) with ordinality as p (name, value, place)
+            ),
             n_trials = case when :budget then cast(:n_trials as int) else s.n_trials end,
             timeout = case when :budget then cast(:timeout as float8) else s.timeout end,
             state = case when :budget and s.state = 'completed' and :reopens then 'running' else s.state end,

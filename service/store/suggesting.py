@@ -113,7 +113,7 @@ async def known(db: Database, study_id: int) -> Known | None:
 
 RENEW = text("""
     update trials t set params = r.params, explanation = r.explanation, seen = :seen
-    from jsonb_to_recordset(cast(:rows as jsonb)) as r (number int, params jsonb, explanation jsonb)
+    from json_to_recordset(cast(:rows as json)) as r (number int, params json, explanation jsonb)
     where t.study_id = :study_id and t.number = r.number
         and t.state = 'waiting' and t.attempt = 0 and t.source = 'sampler'
 """)
@@ -127,7 +127,7 @@ ADD = text("""
     with made as (
         insert into trials (study_id, number, source, params, explanation, seen)
         select :study_id, r.number, 'sampler', r.params, r.explanation, :seen
-        from jsonb_to_recordset(cast(:rows as jsonb)) as r (number int, params jsonb, explanation jsonb)
+        from json_to_recordset(cast(:rows as json)) as r (number int, params json, explanation jsonb)
         returning number
     )
     insert into events (study_id, kind, number, state) select :study_id, 'trial', number, 'waiting' from made

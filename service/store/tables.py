@@ -24,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.types import UserDefinedType
 
 
@@ -67,7 +67,7 @@ studies = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("owner", Text, nullable=False),
-    Column("spec", JSONB, nullable=False),
+    Column("spec", JSON, nullable=False),  # not JSONB, which forgets the order that the user wrote
     Column("data", JSONB),  # the uploaded set as it was when the study was submitted: sha256, target, task
     Column("state", Text, nullable=False, server_default="running"),
     Column("reason", Text),
@@ -99,7 +99,7 @@ trials = Table(
     Column("state", Text, nullable=False, server_default="waiting"),
     Column("source", Text, nullable=False),  # sampler, enqueued, import
     Column("cell", Integer),
-    Column("params", JSONB, nullable=False),
+    Column("params", JSON, nullable=False),  # in the order of the spec's space
     Column("explanation", JSONB, nullable=False, server_default="{}"),
     Column("seen", BigInteger, nullable=False, server_default="0"),  # the last finish_seq that the sampler knew
     Column("attempt", Integer, nullable=False, server_default="0"),

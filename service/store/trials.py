@@ -113,7 +113,7 @@ ADD = text("""
             case when r.state in ('complete', 'pruned') then nextval('finish_order') end,
             case when r.state <> 'waiting' then clock_timestamp() end,
             case when r.state <> 'waiting' then clock_timestamp() end
-        from unnest(cast(:params as jsonb[]), cast(:states as text[]), cast(:values as float8[]),
+        from unnest(cast(:params as json[]), cast(:states as text[]), cast(:values as float8[]),
             cast(:scores as float8[]), cast(:attributes as jsonb[]))
             with ordinality as r (params, state, value, score, attributes, place)
         order by r.place
