@@ -19,7 +19,7 @@ from service.api import leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.auth import Reader
 from service.context import Context
-from service.dashboard import rendering, study_pages
+from service.dashboard import datasets_page, new_study_page, rendering, study_pages, workers_page
 from service.events import stream
 from service.files import Files
 from service.settings import Settings
@@ -76,7 +76,8 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     )
     for module in (studies, trials, leases, others):
         app.include_router(module.router, prefix=BASE)
-    app.include_router(study_pages.router)
+    for page in (new_study_page, workers_page, datasets_page, study_pages):
+        app.include_router(page.router)  # in this order: /studies/new is no study's name
     app.mount("/static", StaticFiles(directory=rendering.FOLDER / "static"), name="static")
     _add_stream(app)
     _add_health(app, registry)

@@ -1,6 +1,8 @@
 """YAML as people write studies: YAML 1.2's plain scalars, no tags, no key twice; knows the line of each value."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -27,7 +29,10 @@ class Located:
         except (yaml.YAMLError, RecursionError):
             raise BadRequest("The body is not valid YAML.") from None
         self.value = self._build(node, "", set())
-        check_value(self.value, "", 1)
+        try:
+            check_value(self.value, "", 1)
+        except Invalid as error:
+            raise with_lines(error, self.line_of) from None
 
     def line_of(self, pointer: str) -> int | None:
         """The line of a value, or of the nearest one around it."""
@@ -59,6 +64,13 @@ class Located:
             self.lines[below] = line
             value[key] = self._build(item, below, above)
         return value
+
+
+def with_lines(error: Invalid, line_of: Callable[[str], int | None]) -> Invalid:
+    """The same mistakes, each with its line."""
+    return type(error)(
+        error.detail, errors=[replace(one, line=one.line or line_of(one.pointer)) for one in error.errors]
+    )
 
 
 def _scalar(node: Any, pointer: str, line: int) -> Any:  # Any: JSON

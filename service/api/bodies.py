@@ -1,6 +1,8 @@
 """How bodies are read: bounded, with a Content-Type, through our own JSON and YAML readers."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -11,8 +13,8 @@ from service.auth import who
 from service.context import Context
 from service.json_body import parse_json
 from service.problems import field_errors
-from service.yaml_body import Located
-from trialbook.errors import FieldError, MalformedJSON, TooLarge, UnsupportedMediaType, invalid
+from service.yaml_body import Located, with_lines
+from trialbook.errors import FieldError, Invalid, MalformedJSON, TooLarge, UnsupportedMediaType, invalid
 from trialbook.spec import StudySpec
 
 MEBIBYTE = 1024 * 1024
@@ -89,7 +91,23 @@ class JSONRoute(APIRoute):
         return read
 
 
-async def read_spec(request: Request) -> StudySpec:
+@dataclass(frozen=True)
+class SentSpec:
+    """A study spec, and the line of each pointer where it was sent as YAML."""
+
+    spec: StudySpec
+    line_of: Callable[[str], int | None]
+
+    @contextmanager
+    def pointing(self) -> Iterator[None]:
+        """Mistakes that only the use case can know of get their lines too."""
+        try:
+            yield
+        except Invalid as error:
+            raise with_lines(error, self.line_of) from None
+
+
+async def read_spec(request: Request) -> SentSpec:
     """The study spec in a body of JSON or YAML; mistakes in YAML come with their lines."""
     kind = media_type(request)
     if kind not in ("application/json", *YAML):
@@ -104,9 +122,9 @@ async def read_spec(request: Request) -> StudySpec:
     return _validated(located.value, located.line_of)
 
 
-def _validated(value: Any, line_of: Callable[[str], int | None]) -> StudySpec:  # Any: parsed JSON or YAML
+def _validated(value: Any, line_of: Callable[[str], int | None]) -> SentSpec:  # Any: parsed JSON or YAML
     try:
-        return StudySpec.model_validate(value)
+        return SentSpec(StudySpec.model_validate(value), line_of)
     except ValidationError as error:
         found = field_errors(error.errors(include_input=False, include_url=False), value)
         raise invalid([FieldError(e.pointer, e.message, e.code, line_of(e.pointer)) for e in found]) from None

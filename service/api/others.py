@@ -42,7 +42,8 @@ def _parameter(parameter: Any) -> dict[str, Any]:  # Any: the catalogue's Parame
 @router.get("/workers", operation_id="listWorkers", tags=["workers"])
 async def list_workers(context: Ctx, holder: Reader) -> Page[Worker]:
     """The workers as last heard of."""
-    return Page(items=await all_workers(context.db, silent_after=max(60.0, context.settings.lease_seconds)))
+    owner = None if holder.role == "admin" else holder.owner
+    return Page(items=await all_workers(context.db, lease_seconds=context.settings.lease_seconds, owner=owner))
 
 
 @router.get("/datasets", operation_id="listDatasets", tags=["datasets"])

@@ -19,14 +19,18 @@ Cursor = Annotated[str | None, Query(max_length=500)]
 @router.post("", status_code=201, operation_id="createStudy", response_model=Study, openapi_extra=SPEC_BODY)
 async def create_study(request: Request, context: Ctx, holder: Submitter, idempotency_key: Key = None) -> Response:
     """Submit a study, as JSON or YAML."""
-    answer = await studies.create(context, holder, await read_spec(request), idempotency_key)
+    sent = await read_spec(request)
+    with sent.pointing():
+        answer = await studies.create(context, holder, sent.spec, idempotency_key)
     return Response(answer, 201, media_type="application/json")
 
 
 @router.post("/validate", operation_id="validateStudy", openapi_extra=SPEC_BODY)
 async def validate_study(request: Request, context: Ctx, holder: Reader) -> Validation:
     """The checks of a submission, nothing stored; answers the number of grid cells."""
-    return await studies.validate(context, await read_spec(request))
+    sent = await read_spec(request)
+    with sent.pointing():
+        return await studies.validate(context, sent.spec)
 
 
 @router.get("", operation_id="listStudies")

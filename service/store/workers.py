@@ -15,13 +15,23 @@ SEEN = text("""
     on conflict (name) do update set trainers = excluded.trainers, version = excluded.version, host = excluded.host,
         last_seen = clock_timestamp(), polling_until = excluded.polling_until, polling_study = excluded.polling_study
 """)
+# A lease's last renewal is a sign of life too: during a long trial a worker asks for no other one. Trials of others'
+# studies count as work, but are not named.
 LIST = text("""
-    select w.*, w.last_seen < clock_timestamp() - make_interval(secs => :silent) as is_silent,
-        coalesce((
-            select jsonb_agg(jsonb_build_object('study', s.name, 'number', t.number, 'attempt', t.attempt))
-            from trials t join studies s on s.id = t.study_id where t.worker = w.name and t.state = 'running'
-        ), '[]') as running
-    from workers w order by w.last_seen desc, w.name limit 1000
+    with running as (
+        select t.worker, count(*) as n, max(t.lease_until) - make_interval(secs => :lease) as renewed,
+            coalesce(
+                jsonb_agg(jsonb_build_object('study', s.name, 'number', t.number, 'attempt', t.attempt)
+                    order by s.name, t.number)
+                filter (where cast(:owner as text) is null or s.owner = :owner),
+            '[]') as named
+        from trials t join studies s on s.id = t.study_id where t.state = 'running' group by t.worker
+    )
+    select w.name, w.trainers, w.version, w.host, w.first_seen, coalesce(r.n, 0) as n, coalesce(r.named, '[]') as named,
+        seen.last as last_seen, seen.last < clock_timestamp() - make_interval(secs => :silent) as is_silent
+    from workers w left join running r on r.worker = w.name
+        cross join lateral (select greatest(w.last_seen, least(r.renewed, clock_timestamp())) as last) seen
+    order by is_silent, w.name limit 1000
 """)
 
 
@@ -40,12 +50,15 @@ async def note_worker(
     await db.run(SEEN, {**asked, "study": study})
 
 
-async def list_workers(db: Database, *, silent_after: float) -> list[Worker]:
-    """The workers of late, the last heard of first; one is silent after that many seconds without a call."""
+async def list_workers(db: Database, *, lease_seconds: float, owner: str | None) -> list[Worker]:
+    """The workers, those that are there first; one is silent after a minute, or a lease, without a sign of life.
+
+    What they run is named where it is of the owner's studies; of all where `owner` is None.
+    """
+    asked = {"lease": lease_seconds, "silent": max(60.0, lease_seconds), "owner": owner}
     found = []
-    for row in await db.run(LIST, {"silent": silent_after}):
-        running = parsed(row["running"])
-        state = "working" if running else "silent" if row["is_silent"] else "idle"
+    for row in await db.run(LIST, asked):
+        state = "silent" if row["is_silent"] else "working" if row["n"] else "idle"
         known = {key: row[key] for key in ("name", "trainers", "version", "host", "first_seen", "last_seen")}
-        found.append(Worker(**known, running=running, state=state))
+        found.append(Worker(**known, running=parsed(row["named"]), state=state))
     return found

@@ -1,0 +1,88 @@
+"""The page of all data sets: what studies can name, and where one's own tables come in."""
+
+import json
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from service import datasets
+from service.api.bodies import Ctx
+from service.auth import Reader
+from service.dashboard import words
+from service.dashboard.rendering import render
+from service.store.tokens import Holder
+from trialbook.wire import Dataset
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+MEDIA_TYPES = {".csv": datasets.CSV, ".parquet": datasets.PARQUET}
+UNITS = ("B", "kB", "MB", "GB")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A data set as the table shows it."""
+
+    data: Dataset
+    size: str
+    shape: str
+    may_delete: bool
+
+    @property
+    def lost(self) -> str:
+        """What deleting takes away."""
+        return (
+            f"{self.data.name}, {self.shape}, {self.size}, can then neither be downloaded nor named by a new study. "
+            "Studies that name it already keep their copy and go on."
+        )
+
+
+@dataclass(frozen=True)
+class DatasetsPage:
+    """What the page says before its scripts run."""
+
+    rows: tuple[Row, ...]
+    tasks: tuple[str, ...]
+    media_types: dict[str, str]
+    limit: int
+    may_upload: bool
+
+    @property
+    def accepted(self) -> str:
+        """Media types by the ends of files' names, for the script as JSON."""
+        return json.dumps(self.media_types)
+
+    @property
+    def most(self) -> str:
+        """The size of the largest table that is taken."""
+        return f"{self.limit / 1024**3:g} GiB"
+
+
+@router.get("/datasets")
+async def datasets_page(request: Request, context: Ctx, holder: Reader) -> HTMLResponse:
+    """The users' data sets and the built-in ones."""
+    return render(request, "datasets.html", view(await datasets.list_all(context), holder))
+
+
+def view(found: list[Dataset], holder: Holder) -> DatasetsPage:
+    """All that the template needs."""
+    rows = (Row(one, shown_size(one.size), _shape(one), _may_delete(holder, one)) for one in found)
+    return DatasetsPage(tuple(rows), datasets.TASKS, MEDIA_TYPES, datasets.LIMIT, holder.role in ("submitter", "admin"))
+
+
+def _may_delete(holder: Holder, one: Dataset) -> bool:
+    return not one.builtin and (holder.role == "admin" or (holder.role == "submitter" and one.owner == holder.owner))
+
+
+def _shape(one: Dataset) -> str:
+    return "of unknown length" if one.rows is None else words.count(one.rows, "row")
+
+
+def shown_size(size: int | None) -> str:
+    """`12 kB`: three significant digits in the largest unit that fits."""
+    if size is None:
+        return "–"
+    amount, unit = float(size), 0
+    while amount >= 1000 and unit < len(UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{amount:.3g} {UNITS[unit]}" if unit and amount < 1000 else f"{amount:.0f} {UNITS[unit]}"
