@@ -18,6 +18,7 @@ from trialbook.connection import DEFAULT_URL, JSON, A, Connection, Request, enco
 from trialbook.events import Event, listen
 from trialbook.spec import StudySpec
 
+YAML = "application/yaml"
 JSONObject = dict[str, Any]  # Any: JSON
 MEDIA_TYPES = {
     ".csv": "text/csv",
@@ -81,13 +82,14 @@ class Client:
         """Submit a study. Raises Invalid with every mistake in the spec, or NameTaken."""
         return self._submit(encode(spec), JSON, idempotency_key)
 
-    def submit_text(self, text: str, idempotency_key: str | None = None) -> wire.Study:
-        """Submit a study written in YAML (or JSON) as it is, so that each mistake is answered with its line."""
-        return self._submit(text.encode(), "application/yaml", idempotency_key)
+    def submit_text(self, text: str, idempotency_key: str | None = None, *, kind: str = YAML) -> wire.Study:
+        """Submit a study as it is written, so that each mistake is answered with its line; `kind` is YAML's or JSON's
+        media type."""
+        return self._submit(text.encode(), kind, idempotency_key)
 
-    def validate_study(self, spec: StudySpec | Mapping[str, Any] | str) -> JSONObject:
-        """Check a spec, or its YAML text, as createStudy does, and store nothing; tells the number of grid cells."""
-        kind, body = ("application/yaml", spec.encode()) if isinstance(spec, str) else (JSON, encode(spec))
+    def validate_study(self, spec: StudySpec | Mapping[str, Any] | str, *, kind: str = YAML) -> JSONObject:
+        """Check a spec, or its text, as createStudy does, and store nothing; tells the number of grid cells."""
+        kind, body = (kind, spec.encode()) if isinstance(spec, str) else (JSON, encode(spec))
         return self._connection.read(Request("POST", "/studies/validate", body=body, content_type=kind))
 
     def list_studies(self, *, state: str | None = None, limit: int | None = None) -> Iterator[wire.Study]:

@@ -1,0 +1,67 @@
+"""trialbook data: list, upload and delete data sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from trialbook import wire
+from trialbook.cli.session import URL, As, Output, Token, Yes, ask, connected, console, say_json
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="List, upload and delete data sets.")
+
+
+@app.command("list")
+def list_data(url: URL = None, token: Token = None, output: As = Output.text) -> None:
+    """List the data sets that studies can name."""
+    with connected(url, token, output) as client:
+        found = client.list_datasets()
+        if output is Output.json:
+            return say_json(found)
+        return console.print(_table(found))
+
+
+@app.command("put")
+def put(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .csv or .parquet file")],
+    target: Annotated[str, typer.Option(help="The column to be predicted")],
+    name: Annotated[str | None, typer.Option(help="The data set's name; else the file's")] = None,
+    task: Annotated[str | None, typer.Option(help="classification or regression; else seen from the target")] = None,
+    url: URL = None,
+    token: Token = None,
+    output: As = Output.text,
+) -> None:
+    """Upload your own data.
+
+    [bold]trialbook data put wine.csv --target quality --task regression[/bold]
+        then in a study: objective: {trainer: mlp, data: wine, …}
+    """
+    with connected(url, token, output) as client:
+        stored = client.put_dataset(name or file.stem.lower(), file, target=target, task=task)
+        if output is Output.json:
+            return say_json(stored)
+        return console.print(
+            f"{stored.name} is stored: {stored.task}, {stored.rows} rows, {stored.columns} columns", markup=False
+        )
+
+
+@app.command("delete")
+def delete(name: str, yes: Yes = False, url: URL = None, token: Token = None) -> None:
+    """Delete a data set of yours."""
+    with connected(url, token) as client:
+        ask(yes, f"Delete the data set {name}? Studies on it can train no more trials.")
+        client.delete_dataset(name)
+        console.print(f"{name} is deleted", markup=False)
+
+
+def _table(found: list[wire.Dataset]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for title in ("data", "task", "rows", "columns", "target", "from"):
+        table.add_column(title, justify="right" if title in ("rows", "columns") else "left")
+    for one in found:
+        sizes = ("–" if size is None else str(size) for size in (one.rows, one.columns))
+        origin = "built in" if one.builtin else one.owner or ""
+        table.add_row(Text(one.name, "bold"), one.task, *sizes, Text(one.target or ""), Text(origin))
+    return table
