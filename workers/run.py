@@ -54,7 +54,8 @@ class Run:
 
     def perform(self) -> bool:
         """Train, report, finish. Returns whether the worker was told to leave meanwhile."""
-        self._journal.write("lease", **self._ids, trainer=self._lease.objective.trainer)
+        lease = self._lease
+        self._journal.write("lease", **self._ids, trainer=lease.objective.trainer, resume_step=lease.resume_step)
         self._keeper.start()
         with tempfile.TemporaryDirectory(prefix="trialbook-") as scratch:
             ending = self._begin(Path(scratch)) or self._supervise()

@@ -1,0 +1,22 @@
+"""Studies of the end-to-end tests."""
+
+LOGISTIC = {"trainer": "logistic", "data": "digits", "metric": "val_loss", "direction": "minimize"}
+RATE = {"learning_rate": {"type": "float", "low": 0.001, "high": 0.1, "log": True}}
+
+
+def logistic(name, *, epochs, n_trials, **changes):
+    """Logistic regression on digits, for so many epochs."""
+    objective = {**LOGISTIC, "fixed": {"epochs": epochs, "batch_size": 64}}
+    return {"name": name, "objective": objective, "space": RATE, "budget": {"n_trials": n_trials}, **changes}
+
+
+def own(name, *, n_trials, **changes):
+    """A study of the function `train` in the worker's `train.py`."""
+    objective = {"trainer": "train:train", "metric": "loss", "direction": "minimize"}
+    space = {"x": {"type": "float", "low": -1.0, "high": 1.0}, "y": {"type": "float", "low": -1.0, "high": 1.0}}
+    return {"name": name, "objective": objective, "space": space, "budget": {"n_trials": n_trials}, **changes}
+
+
+def steps(trial):
+    """The steps of a trial's curve."""
+    return [report.step for report in trial.reports]

@@ -1,0 +1,57 @@
+"""A user's own code, data and model-based search, by the real commands."""
+
+import numpy as np
+import pytest
+
+from tests.end_to_end.studies import LOGISTIC, RATE, own, steps
+
+pytestmark = pytest.mark.slow
+OWN = ("--trainer", "train:train", "--drain")
+TRAIN = """
+def train(trial):
+    x, y = trial.params["x"], trial.params["y"]
+    for step in range(5):
+        trial.report(step, loss=(x - 0.3) ** 2 + (y + 0.2) ** 2 + 1 / (step + 1), seed=trial.seed)
+    trial.attributes["where"] = "here"
+    return x + y
+"""
+
+
+def test_a_function_of_ones_own_is_trained_and_its_value_recorded(server, start):
+    server.client.create_study(own("own", n_trials=6))
+    assert start(server, "w", "own", *OWN, source=TRAIN).drained() == 0
+    assert server.client.get_study("own").counts["complete"] == 6
+    for number, trial in enumerate(server.trials("own")):
+        assert (trial.number, steps(trial), trial.attributes["where"]) == (number, [0, 1, 2, 3, 4], "here")
+        assert trial.value == trial.params["x"] + trial.params["y"]
+
+
+def test_a_study_learns_from_an_uploaded_table(server, start):
+    numbers = np.random.default_rng(0).normal(size=(120, 2))
+    lines = [f"{a:.3f},{b:.3f},{'yes' if a + b > 0 else 'no'}" for a, b in numbers]
+    content = "\n".join(["a,b,answer", *lines]).encode()
+    stored = server.client.put_dataset("mine", content, target="answer", task="classification")
+    assert (stored.rows, stored.classes) == (120, 2)
+    objective = {**LOGISTIC, "data": "mine", "metric": "val_error", "fixed": {"epochs": 20, "batch_size": 16}}
+    study = {"name": "table", "objective": objective, "space": RATE, "budget": {"n_trials": 3}}
+    server.client.create_study(study)
+    assert start(server, "w", "table", "--trainer", "logistic", "--drain").drained() == 0
+    study = server.client.get_study("table")
+    assert study.counts["complete"] == 3
+    assert study.best.value < 0.2  # the classes are parted by a line
+
+
+def test_model_based_search_hands_out_models_points(server, start):
+    sampler = {"name": "gp", "n_startup_trials": 6}
+    server.client.create_study(own("gp", n_trials=30, sampler=sampler))
+    assert (
+        start(server, "w", "gp", *OWN, "--processes", "2", source=TRAIN.replace("x + y", "x * x + y * y")).drained()
+        == 0
+    )
+    trials = server.trials("gp")
+    assert [(trial.number, trial.state) for trial in trials] == [(number, "complete") for number in range(30)]
+    modes = [trial.explanation["mode"] for trial in trials]
+    assert modes[:6] == ["startup"] * 6
+    assert modes[6:].count("model") >= 0.95 * 24
+    assert all(list(trial.params) == ["x", "y"] for trial in trials)
+    assert min(trial.value for trial in trials) < 0.02
