@@ -1,13 +1,9 @@
-"""The house itself: what is locked is what is declared, imports keep to their floors, the wheel holds all it needs."""
+"""The house itself: what is locked is what is declared, imports keep to their floors."""
 
 import ast
 import json
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,42 +57,3 @@ def test_service_knows_nothing_of_the_models_but_their_catalogue() -> None:
     names = {name for path in (ROOT / "service").rglob("*.py") for name in imported(path)}
     others = {name for name in names if name.split(".")[0] == "models" and name.split(".")[1:2] != ["catalog"]}
     assert others == set()
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the packages, so that no earlier build's leftovers get in."""
-    folder = tmp_path_factory.mktemp("wheel")
-    for package in filter(Path.exists, (ROOT / package for package in PACKAGES)):
-        shutil.copytree(package, folder / "source" / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in filter(Path.exists, (ROOT / "pyproject.toml", ROOT / "README.md")):
-        shutil.copy(file, folder / "source")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, folder / "source"]
-    subprocess.run(command, check=True, capture_output=True)
-    return next(folder.glob("trialbook-*.whl"))
-
-
-@pytest.mark.slow
-def test_wheel_holds_every_file_of_its_packages(wheel: Path) -> None:
-    suffixes = {".py", ".mako", ".html", ".js", ".css", ".svg", ".typed"}
-    files = {
-        str(path.relative_to(ROOT))
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.*")
-        if path.suffix in suffixes
-    }
-    assert files - set(zipfile.ZipFile(wheel).namelist()) == set()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["trialbook/py.typed", "migrations/script.py.mako", "service/dashboard/static/vendor/echarts.min.js"]
-)
-def test_wheel_holds_what_is_no_code(wheel: Path, name: str) -> None:
-    assert name in zipfile.ZipFile(wheel).namelist()
-
-
-@pytest.mark.slow
-def test_wheel_holds_our_packages_alone(wheel: Path) -> None:
-    folders = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {folder for folder in folders if not folder.endswith(".dist-info")} <= set(PACKAGES)
