@@ -19,7 +19,16 @@ from service.api import leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.auth import Reader
 from service.context import Context
-from service.dashboard import datasets_page, new_study_page, rendering, study_pages, workers_page
+from service.dashboard import (
+    datasets_page,
+    new_study_page,
+    problem_pages,
+    rendering,
+    session_pages,
+    studies_page,
+    study_pages,
+    workers_page,
+)
 from service.events import stream
 from service.files import Files
 from service.settings import Settings
@@ -32,9 +41,18 @@ from trialbook import __version__
 from trialbook.errors import InvalidHost, Unavailable
 
 BASE = "/api/v1"
+PAGES = (
+    session_pages,
+    studies_page,
+    new_study_page,
+    workers_page,
+    datasets_page,
+    study_pages,
+)  # /studies/new is no name
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TICK = 1.0  # seconds between two looks at what time alone brings about
 TOLERATED = 3.0  # seconds without a tick that are no outage
+RETURN_SECONDS = 15.0  # at least, that workers have to come back after an outage: their clients pause between tries
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -54,6 +72,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         secret = await sweeping.server_secret(db, secrets.token_bytes(32))
         app.state.context = Context(db, settings, secret, Files(settings.data), MetricSets(db))
         app.state.context.files.forget_abandoned(time.time())
+        await beat(app.state.context, tolerated=TICK)  # before any lease is seen as expired for want of a server
         clockwork = asyncio.create_task(tick_for_ever(app.state.context))
         await asyncio.to_thread(import_module, search.SAMPLERS["sobol"])  # slow to load: not within a first lease
         yield
@@ -76,12 +95,12 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     )
     for module in (studies, trials, leases, others):
         app.include_router(module.router, prefix=BASE)
-    for page in (new_study_page, workers_page, datasets_page, study_pages):
-        app.include_router(page.router)  # in this order: /studies/new is no study's name
+    for page in PAGES:
+        app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=rendering.FOLDER / "static"), name="static")
     _add_stream(app)
     _add_health(app, registry)
-    problems.install(app)
+    problems.install(app, problem_pages.show)
     app.add_middleware(Frame, local=settings.host in LOOPBACK, durations=durations)
     return app
 
@@ -126,9 +145,15 @@ async def tick_for_ever(context: Context) -> None:
         await asyncio.sleep(TICK)
 
 
+async def beat(context: Context, *, tolerated: float) -> None:
+    """Note that the service lives; an outage costs no live worker its lease."""
+    ttl = max(context.settings.lease_seconds, RETURN_SECONDS)
+    await sweeping.beat(context.db, tolerated=tolerated, ttl=ttl)
+
+
 async def tick(context: Context) -> None:
     """What time alone brings about."""
-    await sweeping.beat(context.db, tolerated=TOLERATED)
+    await beat(context, tolerated=TOLERATED)
     await sweeping.fail_expired(context.db)
     await sweeping.forget_old_events(context.db)
     for study in await sweeping.out_of_time(context.db):

@@ -70,16 +70,33 @@ async def login_link(context: Context, token_id: str) -> str:
 
 
 async def open_session(context: Context, *, code: str | None, token: str | None) -> str:
-    """Open a session for a one-time code or a token; the cookie's value. Raises Unauthorized."""
-    if code:
-        token_id = await store.take_login_link(context.db, sha256(code))
-    else:
-        token_id = (await _check_token(context, token or "")).token_id
-    if token_id is None:
-        raise Unauthorized("This login link was used before or is too old: ask for another one.")
+    """Open a session for a one-time code or a token; the cookie's value. Raises Unauthorized or Forbidden."""
+    token_id = await _from_link(context, code) if code else await _from_token(context, token or "")
     cookie = secrets.token_urlsafe(32)
     await store.add_session(context.db, sha256(cookie), token_id, SESSION_SECONDS)
     return cookie
+
+
+async def _from_link(context: Context, code: str) -> str:
+    token_id = await store.take_login_link(context.db, sha256(code))
+    if token_id is None:
+        raise Unauthorized("This login link was used before or is too old: ask for another one.")
+    return token_id
+
+
+async def _from_token(context: Context, token: str) -> str:
+    try:
+        holder = await _check_token(context, token)
+    except Unauthorized:
+        raise Unauthorized("This token is unknown, expired or revoked.") from None
+    if holder.role == "worker":
+        raise Forbidden("A worker's token opens no dashboard: use one that may read studies.")
+    return holder.token_id
+
+
+async def close_session(context: Context, cookie: str) -> None:
+    """End a session; ending it again does nothing."""
+    await store.drop_session(context.db, sha256(cookie))
 
 
 _CHECKED: dict[bytes, tuple[float, Holder]] = {}
@@ -114,7 +131,7 @@ async def who(request: Request) -> Holder:
 async def _who(request: Request) -> Holder:
     context: Context = request.app.state.context
     if context.settings.no_auth:
-        _require_same_site(request)
+        require_same_site(request)
         return ANYONE
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if token:
@@ -125,12 +142,12 @@ async def _who(request: Request) -> Holder:
         holder = await store.find_session(context.db, sha256(cookie))
         if holder is None:
             raise Unauthorized
-        _require_same_site(request)
+        require_same_site(request)
         return holder
     raise Unauthorized
 
 
-def _require_same_site(request: Request) -> None:
+def require_same_site(request: Request) -> None:
     """A browser proves that an unsafe request comes from our own pages; what is no browser sends neither header."""
     if request.method in SAFE:
         return

@@ -9,6 +9,7 @@ from service.files import Files
 from service.settings import Settings
 from service.store.database import Database
 from service.store.reporting import MetricSets
+from service.tries import Tries
 from trialbook.spec import StudySpec
 
 K = TypeVar("K")
@@ -68,4 +69,5 @@ class Context:
     specs: Recent[int, StudySpec] = field(default_factory=lambda: Recent(1000))  # by study; what never changes of them
     studies_of: Recent[int, int] = field(default_factory=lambda: Recent(100_000))  # trial → study
     seen_workers: dict[str, float] = field(default_factory=dict)  # when each was last noted
+    logins: Tries = field(default_factory=Tries)
     stopping: bool = False

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -96,35 +96,45 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted({method.upper() for operations in found for method in operations}))
 
 
-def install(app: FastAPI) -> None:
-    """Answer all errors of an app as problems."""
+Show = Callable[[Request, TrialbookError], Response]
 
-    def instance(request: Request) -> str:
-        return str(request.scope.get("request_id", ""))
+
+def instance(request: Request) -> str:
+    """The request's id."""
+    return str(request.scope.get("request_id", ""))
+
+
+def show(request: Request, error: TrialbookError) -> Response:
+    """The answer for an error of this request."""
+    return problem(error, instance(request))
+
+
+def install(app: FastAPI, show: Show = show) -> None:
+    """Answer all errors of an app as problems; `show` may choose another form of them for people."""
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, TrialbookError)  # noqa: S101  # registered for this class only
-        return problem(error, instance(request))
+        return show(request, error)
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class only
         found = [{**e, "loc": e["loc"][1:]} for e in error.errors()]
-        return problem(invalid(field_errors(found, error.body)), instance(request))
+        return show(request, invalid(field_errors(found, error.body)))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class only
         kind = BY_STATUS.get(error.status_code, BY_STATUS[400])
-        return problem(kind(allow=_allowed(request) if error.status_code == 405 else None), instance(request))
+        return show(request, kind(allow=_allowed(request) if error.status_code == 405 else None))
 
     async def database(request: Request, error: Exception) -> Response:
         answer = from_database(error)
         level = logging.ERROR if answer.status == 500 else logging.WARNING
         log.log(level, "a statement failed", exc_info=error, extra={"request": instance(request)})
-        return problem(answer, instance(request))
+        return show(request, answer)
 
     async def anything(request: Request, error: Exception) -> Response:
         log.error("unexpected error", exc_info=error, extra={"request": instance(request)})
-        return problem(Internal(), instance(request))
+        return show(request, Internal())
 
     app.add_exception_handler(TrialbookError, ours)
     app.add_exception_handler(RequestValidationError, validation)

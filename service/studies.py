@@ -11,7 +11,7 @@ from service.store.tokens import Holder
 from service.submission import complete, row_of
 from trialbook.errors import FieldError, Invalid, KeyReused, NameTaken, NotFound, WrongState
 from trialbook.spec import Budget, StudySpec
-from trialbook.wire import Study, StudyChange, Validation
+from trialbook.wire import Page, Study, StudyChange, Validation
 
 NO_STUDY = "There is no study of that name."
 
@@ -31,6 +31,15 @@ async def read(context: Context, holder: Holder, name: str) -> Study:
     if study is None:
         raise NotFound(NO_STUDY)
     return study
+
+
+async def list_page(
+    context: Context, holder: Holder, *, state: str | None, q: str | None, cursor: str | None, limit: int
+) -> Page[Study]:
+    """The studies that the holder may see, the newest first; `q` is a part of a name, title, tag, trainer or owner."""
+    owner = None if holder.role == "admin" else holder.owner
+    items, following = await store.list_studies(context.db, owner=owner, state=state, q=q, cursor=cursor, limit=limit)
+    return Page(items=items, next_cursor=following)
 
 
 async def create(context: Context, holder: Holder, spec: StudySpec, key: str | None) -> str:

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from service import studies
 from service.api.bodies import SPEC_BODY, Ctx, JSONRoute, read_spec
 from service.auth import Reader, Submitter
-from service.store.studies import list_studies as list_page
+from trialbook.values import Text
 from trialbook.wire import Page, Study, StudyChange, StudyState, Validation
 
 router = APIRouter(prefix="/studies", tags=["studies"], route_class=JSONRoute)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Search = Annotated[Text | None, Query()]
 Cursor = Annotated[str | None, Query(max_length=500)]
 
 
@@ -35,12 +36,15 @@ async def validate_study(request: Request, context: Ctx, holder: Reader) -> Vali
 
 @router.get("", operation_id="listStudies")
 async def list_studies(
-    context: Ctx, holder: Reader, state: StudyState | None = None, limit: Limit = 50, cursor: Cursor = None
+    context: Ctx,
+    holder: Reader,
+    state: StudyState | None = None,
+    q: Search = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[Study]:
-    """Your studies, the newest first."""
-    owner = None if holder.role == "admin" else holder.owner
-    items, following = await list_page(context.db, owner=owner, state=state, cursor=cursor, limit=limit)
-    return Page(items=items, next_cursor=following)
+    """Your studies, the newest first; `q` is a part of a name, title, tag, trainer or owner."""
+    return await studies.list_page(context, holder, state=state, q=q, cursor=cursor, limit=limit)
 
 
 @router.get("/{study}", operation_id="getStudy")

@@ -59,6 +59,8 @@ ONE = text("select * from studies where name = :name")
 PAGE = """
     select * from studies
     where (cast(:owner as text) is null or owner = :owner) and (cast(:state as text) is null or state = :state)
+        and (cast(:q as text) is null or position(lower(cast(:q as text)) in
+            lower(concat_ws(' ', name, spec ->> 'title', spec ->> 'tags', trainer, owner))) > 0)
         and id < :before order by id desc limit :limit
 """
 COUNTS = text("""
@@ -101,11 +103,11 @@ async def read_study_on(connection: AsyncConnection, name: str) -> Study:
 
 
 async def list_studies(
-    db: Database, *, owner: str | None, state: str | None, cursor: str | None, limit: int
+    db: Database, *, owner: str | None, state: str | None, q: str | None, cursor: str | None, limit: int
 ) -> tuple[list[Study], str | None]:
-    """A page of studies, the newest first, and the cursor of the next page."""
+    """A page of studies that hold the text `q`, the newest first, and the cursor of the next page."""
     before = cursors.decode(cursor, [int])[0] if cursor else 2**63 - 1
-    asked = {"owner": owner, "state": state, "before": before, "limit": limit + 1}
+    asked = {"owner": owner, "state": state, "q": q or None, "before": before, "limit": limit + 1}
     rows = await db.run(text(PAGE), asked)
     following = cursors.encode([rows[limit - 1]["id"]]) if len(rows) > limit else None
     return await _filled(db, rows[:limit]), following

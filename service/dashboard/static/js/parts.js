@@ -4,12 +4,28 @@ import { ago } from "./table.js";
 
 /** Fetch this page again and take over its parts marked data-live. Raises an Error that says what happened. */
 export async function refresh() {
-  const answer = await fetch(location.pathname, { headers: { accept: "text/html" }, redirect: "manual" });
-  if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload(); // to sign in again
+  const fresh = await fetchPage(location.pathname);
+  if (fresh) takeOver(fresh);
+}
+
+/**
+ * @param {string|URL} address a page of ours
+ * @returns {Promise<Document|null>} the page as it is now; none where this one is left to sign in again
+ */
+export async function fetchPage(address) {
+  const answer = await fetch(address, { headers: { accept: "text/html" }, redirect: "manual" });
+  if (answer.type === "opaqueredirect" || answer.status === 401) {
+    location.reload();
+    return null;
+  }
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+/** Take over the parts of a page fetched anew that are marked data-live. @param {Document} fresh */
+export function takeOver(fresh) {
+  for (const page of [document, fresh]) tellAges(page); // so that ages alone are no difference
   for (const old of document.querySelectorAll("[data-live]")) replace(old, fresh.getElementById(old.id));
-  return tellAges();
 }
 
 function replace(old, fresh) {
@@ -17,9 +33,9 @@ function replace(old, fresh) {
   old.replaceWith(document.adoptNode(fresh));
 }
 
-/** Say how long ago things happened. */
-export function tellAges() {
-  for (const one of document.querySelectorAll("[data-since]")) one.textContent = ago(one.dataset.since);
+/** Say how long ago things happened. @param {Document} page */
+export function tellAges(page = document) {
+  for (const one of page.querySelectorAll("[data-since]")) one.textContent = ago(one.dataset.since);
 }
 
 /** Every button that copies what another element says, also those that come later. */
@@ -32,7 +48,7 @@ export function wireCopies() {
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = before), 1500);
   });
-  setInterval(tellAges, 5000);
+  setInterval(() => tellAges(), 5000);
   tellAges();
 }
 

@@ -1,0 +1,51 @@
+// Light, dark, or as the system is. A plain script in the head: it runs before anything is painted, so nothing flashes.
+
+(() => {
+  const CHOICES = { system: "◐", light: "○", dark: "●" };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const root = document.documentElement;
+  let choice = kept();
+
+  /** @returns {string} what was chosen in this browser */
+  function kept() {
+    try {
+      return localStorage.getItem("theme") in CHOICES ? localStorage.getItem("theme") : "system";
+    } catch {
+      return "system"; // the browser keeps nothing for this site
+    }
+  }
+
+  function apply() {
+    const theme = choice === "system" ? (dark.matches ? "dark" : "light") : choice;
+    if (root.dataset.theme !== theme) root.dataset.theme = theme; // charts draw anew at every change
+    const button = document.getElementById("theme");
+    if (!button) return;
+    button.textContent = CHOICES[choice];
+    button.setAttribute("aria-label", `Theme: ${choice}`);
+    button.title = `Theme: ${choice}. Click for the next of ${Object.keys(CHOICES).join(", ")}.`;
+    button.hidden = false;
+  }
+
+  function next() {
+    const names = Object.keys(CHOICES);
+    choice = names[(names.indexOf(choice) + 1) % names.length];
+    try {
+      localStorage.setItem("theme", choice);
+    } catch {
+      // it holds for this page alone
+    }
+    apply();
+  }
+
+  apply();
+  dark.addEventListener("change", apply);
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== "theme") return;
+    choice = kept();
+    apply();
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    apply();
+    document.getElementById("theme")?.addEventListener("click", next);
+  });
+})();
