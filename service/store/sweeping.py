@@ -7,10 +7,10 @@ from service.store.database import Database
 FIRST = text("insert into server (secret) values (:secret) on conflict do nothing")
 SECRET = text("select secret from server")
 
-# A gap in the beats was an outage of the service, so leases that were alive when it began live on by its length.
+# A gap in the beats was an outage of the service, so leases that were alive when it began are as good as new after it.
 LAST_BEAT = text("select beat_at from server for update")
 EXTEND = text("""
-    update trials t set lease_until = t.lease_until + (clock_timestamp() - cast(:since as timestamptz))
+    update trials t set lease_until = greatest(t.lease_until, clock_timestamp() + make_interval(secs => :ttl))
     where t.state = 'running' and t.lease_until > :since
         and clock_timestamp() - cast(:since as timestamptz) > make_interval(secs => :tolerated)
     returning t.id
@@ -55,11 +55,12 @@ async def server_secret(db: Database, proposal: bytes) -> bytes:
     return bytes((await db.run(SECRET))[0]["secret"])
 
 
-async def beat(db: Database, *, tolerated: float) -> int:
-    """Note that the service lives; how many leases were extended over an outage longer than `tolerated` seconds."""
+async def beat(db: Database, *, tolerated: float, ttl: float) -> int:
+    """Note that the service lives; how many leases were made to last `ttl` seconds from now, because they were alive
+    when an outage longer than `tolerated` seconds began."""
     async with db.begin() as connection:
         since = (await connection.execute(LAST_BEAT)).scalar_one()
-        extended = (await connection.execute(EXTEND, {"since": since, "tolerated": tolerated})).all()
+        extended = (await connection.execute(EXTEND, {"since": since, "tolerated": tolerated, "ttl": ttl})).all()
         await connection.execute(BEAT)
         return len(extended)
 

@@ -16,7 +16,7 @@ from trialbook import Client
 COMMANDS = Path(sys.executable).parent
 PATIENCE = 60.0  # seconds for what takes a few on an idle machine
 LOOK_AGAIN = 0.05
-LEASE_SECONDS = "2"
+LEASE_SECONDS = "4"
 
 
 def eventually(look, what):

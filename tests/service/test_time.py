@@ -1,11 +1,11 @@
-"""What time alone brings about: old events forgotten."""
+"""What time alone brings about: old events forgotten, outages forgiven."""
 
 import asyncio
 
 from sqlalchemy import text
 
 from service.app import tick
-from tests.service.calls import lease, submit
+from tests.service.calls import finish, lease, submit
 
 AGE = text("update events set at = at - interval '8 days' where kind = 'study'")
 COUNT = text("select kind, count(*) as n from events group by kind")
@@ -35,5 +35,55 @@ def test_a_stream_whose_place_is_forgotten_begins_anew(serve):
             context.stopping = True  # a stream ends after its first words
             events = await client.get("/api/v1/studies/study/events", headers={"last-event-id": "1-1"})
             assert "event: reset" in events.text
+
+    asyncio.run(check())
+
+
+# As if the service had been away for three minutes until now: nothing was renewed, nothing ticked.
+AWAY = (
+    text("update server set beat_at = beat_at - interval '180 s'"),
+    text("update trials set lease_until = lease_until - interval '180 s'"),
+)
+
+
+def test_an_outage_costs_no_live_worker_its_lease(serve):
+    async def check():
+        async with serve() as client:
+            context = client.app.state.context
+            await submit(client, budget={"n_trials": 1})
+            one = await lease(client)
+            for statement in AWAY:
+                await context.db.run(statement)
+            await tick(context)
+            assert await lease(client, worker="other") is None
+            assert (await finish(client, one, value=1)).status_code == 200
+
+    asyncio.run(check())
+
+
+def test_a_restarted_service_forgives_its_outage_before_it_serves(serve):
+    async def check():
+        async with serve() as client:
+            await submit(client, budget={"n_trials": 1})
+            one = await lease(client)
+            for statement in AWAY:
+                await client.app.state.context.db.run(statement)
+        async with serve() as client:
+            assert await lease(client, worker="other") is None
+            assert (await finish(client, one, value=1)).status_code == 200
+
+    asyncio.run(check())
+
+
+def test_a_lease_that_expired_before_an_outage_stays_expired(serve):
+    async def check():
+        async with serve() as client:
+            context = client.app.state.context
+            await submit(client, budget={"n_trials": 1})
+            await lease(client)
+            await context.db.run(text("update server set beat_at = now() - interval '100 s'"))
+            await context.db.run(text("update trials set lease_until = now() - interval '101 s'"))
+            await tick(context)
+            assert (await lease(client, worker="other"))["attempt"] == 2
 
     asyncio.run(check())
