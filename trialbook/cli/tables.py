@@ -63,22 +63,25 @@ def study(found: wire.Study, now: datetime) -> RenderableType:
     lines: list[RenderableType] = [head]
     if found.reason:
         lines.append(Text(found.reason, "dim"))
-    return Group(*lines, progress(found), best(found))
+    lines += [progress(found), endings(found), best(found)]
+    if found.best is not None:
+        lines.append(Text(params(found.best.params), "dim"))
+    return Group(*lines)
 
 
-def progress(found: wire.Study) -> Table:
-    """A bar of the trials that are over, and how they ended."""
-    grid = Table.grid(padding=(0, 2))
+def progress(found: wire.Study) -> RenderableType:
+    """How many trials are over, as a bar where it is known how many there will be."""
     over = finished(found)
-    if found.n_trials:
-        grid.add_row(
-            ProgressBar(total=found.n_trials, completed=over, width=32),
-            f"{over} of {count(found.n_trials, 'trial')}",
-            endings(found),
-        )
-    else:
-        grid.add_row(count(over, "trial"), endings(found))
+    if not found.n_trials:
+        return Text(count(over, "trial"))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(bar(over, found.n_trials, width=32), f"{over} of {count(found.n_trials, 'trial')}")
     return grid
+
+
+def bar(done: int, total: int, *, width: int) -> ProgressBar:
+    """A bar in the colours of running and complete."""
+    return ProgressBar(total=total, completed=done, width=width, complete_style="blue", finished_style="green")
 
 
 def endings(found: wire.Study) -> Text:
@@ -89,11 +92,11 @@ def endings(found: wire.Study) -> Text:
 
 
 def best(found: wire.Study) -> Text:
-    """The best value, its trial and its parameters."""
+    """The best value and its trial."""
     if found.best is None:
         return Text("no complete trial yet", "dim")
-    head = Text.assemble("best  ", metric(found.spec), " ", (shown(found.best.value), "bold green"))
-    return head.append(f"   trial {found.best.number}   ").append(params(found.best.params), "dim")
+    value = (shown(found.best.value), "bold green")
+    return Text.assemble("best  ", metric(found.spec), " ", value, f"   trial {found.best.number}")
 
 
 def params(given: dict[str, Any]) -> str:

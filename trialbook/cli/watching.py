@@ -11,7 +11,6 @@ from itertools import islice
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -105,12 +104,11 @@ def _bars(study: wire.Study, running: tuple[wire.TrialDetail, ...]) -> Table:
     grid = Table.grid(padding=(0, 2))
     name = study.spec["objective"]["metric"]
     for trial in running:
-        steps, values = (trial.last_step or -1) + 1 if trial.last_step is not None else 0, tables.curve(trial, name)
+        steps, values = 0 if trial.last_step is None else trial.last_step + 1, tables.curve(trial, name)
         total = {**study.spec["objective"]["fixed"], **trial.params}.get("epochs")
-        bar: RenderableType = ProgressBar(total=total, completed=steps, width=20) if isinstance(total, int) else ""
         grid.add_row(
             Text(f"trial {trial.number}", "blue"),
-            bar,
+            tables.bar(steps, total, width=20) if isinstance(total, int) else "",
             f"step {steps}" + (f" of {total}" if isinstance(total, int) else ""),
             Text(tables.sparkline(values), "blue"),
             f"{name} {shown(values[-1])}" if values else "",
