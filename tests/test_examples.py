@@ -1,0 +1,88 @@
+"""examples/: what stands there is accepted by the server and does what it says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trialbook import Client
+from trialbook.spec import StudySpec
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+STUDIES = sorted(EXAMPLES.glob("*.yaml"))
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """What a user would export: the address and the token of a server that runs."""
+    folder = tempfile.mkdtemp(prefix="trialbook-test-")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIALBOOK_")}
+    command = [BIN / "trialbook-server", "serve", "--port", "0", "--data", folder]
+    process = subprocess.Popen(command, env=inherited, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    yield {**inherited, "TRIALBOOK_URL": ready["url"], "TRIALBOOK_TOKEN": ready["token"], "XDG_CACHE_HOME": folder}
+    process.terminate()
+    process.wait(30)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def client(environment: dict[str, str]) -> Client:
+    """A client of that server."""
+    return Client(environment["TRIALBOOK_URL"], environment["TRIALBOOK_TOKEN"])
+
+
+@pytest.fixture
+def houses(client: Client) -> None:
+    """The example's table, uploaded as its study's comment says."""
+    comment = (EXAMPLES / "houses.yaml").read_text()
+    said = re.search(r"trialbook data put examples/(\S+) --target (\S+) --task (\S+)", comment)
+    assert said is not None
+    client.put_dataset("houses", EXAMPLES / said[1], target=said[2], task=said[3])
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.name)
+def test_study_is_well_formed_and_differs_in_name(file: Path) -> None:
+    spec = StudySpec.model_validate(yaml.safe_load(file.read_text()))
+    others = [yaml.safe_load(other.read_text())["name"] for other in STUDIES if other != file]
+    assert spec.name not in others
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.name)
+def test_server_accepts_the_study(file: Path, client: Client, houses: None) -> None:
+    assert client.validate_study(file.read_text())["valid"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["own", "houses"])
+def test_worker_trains_the_study(name: str, client: Client, houses: None, environment: dict[str, str]) -> None:
+    """In the examples' folder, with the trainer that the study names; a part of the budget is enough."""
+    spec = {**yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text()), "budget": {"n_trials": 3}}
+    client.create_study(spec)
+    command = [BIN / "trialbook-worker", "--study", spec["name"], "--trainer", spec["objective"]["trainer"], "--drain"]
+    worker = subprocess.run(command, cwd=EXAMPLES, env=environment, capture_output=True, text=True, timeout=200)
+    assert worker.returncode == 0, worker.stderr
+    trials = list(client.list_trials(spec["name"]))
+    assert [trial.state for trial in trials] == ["complete"] * 3
+    reports = client.get_trial(spec["name"], 0).reports
+    assert {"train_loss", "val_loss"} <= set(reports[0].metrics)
+
+
+@pytest.mark.slow
+def test_asking_and_telling_finds_the_valley(client: Client, environment: dict[str, str]) -> None:
+    command = [sys.executable, EXAMPLES / "ask_and_tell.py"]
+    asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert asked.returncode == 0, asked.stderr
+    assert client.get_study("valley").counts["complete"] == 25
+    assert "value=" in asked.stdout
