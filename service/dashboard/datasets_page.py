@@ -83,6 +83,6 @@ def shown_size(size: int | None) -> str:
     if size is None:
         return "–"
     amount, unit = float(size), 0
-    while amount >= 1000 and unit < len(UNITS) - 1:
+    while amount >= 999.5 and unit < len(UNITS) - 1:
         amount, unit = amount / 1000, unit + 1
-    return f"{amount:.3g} {UNITS[unit]}" if unit and amount < 1000 else f"{amount:.0f} {UNITS[unit]}"
+    return f"{amount:.3g} {UNITS[unit]}" if amount < 999.5 else f"{amount:.0f} {UNITS[unit]}"

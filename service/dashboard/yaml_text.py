@@ -7,10 +7,10 @@ from typing import Any
 
 from trialbook.spec import StudySpec
 from trialbook.values import Value
+from trialbook.words import NO_KEYS
 
 WIDTH = 96
 WORD = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
-NO_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")  # YAML 1.1 takes them for values
 
 
 def text_of(spec: StudySpec) -> str:
@@ -52,7 +52,7 @@ def _flow(value: Any) -> str:  # Any: JSON
 
 def scalar(value: Any) -> str:  # Any: a JSON scalar
     """A value as YAML 1.1 and 1.2 read it alike."""
-    if isinstance(value, str) and WORD.fullmatch(value) and value.lower() not in NO_WORDS:
+    if isinstance(value, str) and WORD.fullmatch(value) and value.lower() not in NO_KEYS:
         return value
     text = json.dumps(value, ensure_ascii=False)
     bare = isinstance(value, float) and "." not in text  # 1e-07, which YAML 1.1 takes for text

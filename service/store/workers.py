@@ -30,7 +30,9 @@ LIST = text("""
     select w.name, w.trainers, w.version, w.host, w.first_seen, coalesce(r.n, 0) as n, coalesce(r.named, '[]') as named,
         seen.last as last_seen, seen.last < clock_timestamp() - make_interval(secs => :silent) as is_silent
     from workers w left join running r on r.worker = w.name
-        cross join lateral (select greatest(w.last_seen, least(r.renewed, clock_timestamp())) as last) seen
+        cross join lateral (
+            select greatest(w.last_seen, least(coalesce(r.renewed, w.last_seen), clock_timestamp())) as last
+        ) seen
     order by is_silent, w.name limit 1000
 """)
 
