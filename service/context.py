@@ -69,5 +69,8 @@ class Context:
     specs: Recent[int, StudySpec] = field(default_factory=lambda: Recent(1000))  # by study; what never changes of them
     studies_of: Recent[int, int] = field(default_factory=lambda: Recent(100_000))  # trial → study
     seen_workers: dict[str, float] = field(default_factory=dict)  # when each was last noted
+    sparks: Recent[tuple[str, str, int], str] = field(
+        default_factory=lambda: Recent(1000)
+    )  # lines of the list's studies
     logins: Tries = field(default_factory=Tries)
     stopping: bool = False

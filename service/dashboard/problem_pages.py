@@ -31,7 +31,6 @@ class ProblemPage:
     detail: str
     what_to_do: str
     request: str
-    address: str
 
 
 def show(request: Request, error: TrialbookError) -> Response:
@@ -43,7 +42,7 @@ def show(request: Request, error: TrialbookError) -> Response:
     what_to_do = WHAT_TO_DO.get(error.status, WHAT_TO_DO[400])
     mistakes = "; ".join(f"{one.pointer.strip('/')} {one.message}" for one in error.errors)
     detail = f"The address is not understood: {mistakes}." if mistakes else error.detail
-    page = ProblemPage(error.status, error.title, detail, what_to_do, problems.instance(request), _address(request))
+    page = ProblemPage(error.status, error.title, detail, what_to_do, problems.instance(request))
     answer = render(request, "problem.html", page, error.status)
     given = problems.show(request, error).headers
     answer.headers.update({name: given[name] for name in ("retry-after", "allow") if name in given})

@@ -12,6 +12,7 @@ from service.api.bodies import Ctx
 from service.auth import Reader
 from service.dashboard import words
 from service.dashboard.rendering import render
+from service.dashboard.sparklines import sparklines
 from trialbook.values import Clean
 from trialbook.wire import Study, StudyState
 
@@ -34,6 +35,7 @@ class Row:
     wish: str
     trainer: str
     sampler: str
+    spark: str  # the best value so far, as the points of a line
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ async def studies_page(
 ) -> HTMLResponse:
     """The studies that the holder may see, the newest first."""
     found = await studies.list_page(context, holder, state=state, q=q.strip(), cursor=cursor, limit=limit)
+    sparks = await sparklines(context, found.items)
     page = StudiesPage(
-        rows=tuple(map(row_of, found.items)),
+        rows=tuple(row_of(study, sparks.get(study.name, "")) for study in found.items),
         choices=tuple(Choice(one or "all", _address(q, one), one == state) for one in (None, *STATES)),
         filtered=bool(q.strip() or state or cursor),
         more=_address(q, state, found.next_cursor) if found.next_cursor else None,
@@ -84,7 +87,7 @@ async def studies_page(
     return render(request, "studies.html", page)
 
 
-def row_of(study: Study) -> Row:
+def row_of(study: Study, spark: str) -> Row:
     """What the list says of a study."""
     objective = study.spec["objective"]
     lower = objective["direction"] == "minimize"
@@ -97,6 +100,7 @@ def row_of(study: Study) -> Row:
         wish="lower is better" if lower else "higher is better",
         trainer=objective["trainer"],
         sampler=study.spec["sampler"]["name"],
+        spark=spark,
     )
 
 

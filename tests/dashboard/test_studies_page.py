@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.dashboard.sparklines import sparkline
 from tests.service.calls import finish, lease, submit
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +45,7 @@ async def test_a_study_says_how_far_and_how_good_it_is(serve):
     assert 'max="3" value="1"' in page
     assert '<span class="num">1</span> of <span class="num">3</span>' in page
     assert 'href="/studies/study/trials/0" title="0.12345678, trial 0">0.1235</a>' in page
-    assert "loss ↓" in page
+    assert "↓ loss" in page
     assert "team: vision" in page
 
 
@@ -85,8 +86,8 @@ async def test_everybody_sees_their_own_studies_and_an_admin_all_with_owners(ser
         everything = await client.get("/")
     assert names(seen) == ["bobs"]
     assert names(everything) == ["bobs", "mine"]
-    assert "<th>owner</th>" in everything.text
-    assert "<th>owner</th>" not in seen.text
+    assert ">owner</th>" in everything.text
+    assert ">owner</th>" not in seen.text
 
 
 async def _spec(client: httpx.AsyncClient) -> dict[str, Any]:
@@ -112,7 +113,7 @@ async def test_what_users_wrote_is_text(serve):
         page = await client.get("/", params={"q": HTML})
         full = await client.get("/")
     assert HTML not in page.text + full.text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; ↑" in full.text
+    assert "↑ &lt;script&gt;alert(1)&lt;/script&gt;" in full.text
     assert "style=" not in full.text
     assert "<script>" not in full.text
 
@@ -127,9 +128,31 @@ async def test_the_frame_marks_where_one_is_and_says_who(serve):
     assert '<strong>eve</strong><br><span class="muted">viewer</span>' in viewer
 
 
-async def test_no_study_is_called_like_a_page(serve):
+async def test_a_query_that_is_none_is_refused(serve):
     async with serve() as client:
         await submit(client)
         assert (await client.get("/?limit=0")).status_code == 422
         assert (await client.get(f"/?q={'x' * 201}")).status_code == 422
         assert (await client.get("/?q=%00")).status_code == 422
+
+
+async def test_a_line_shows_where_the_best_value_went_and_changes_with_it(serve):
+    async with serve() as client:
+        await submit(client, budget={"n_trials": 5})
+        for value in (4.0, 5.0):
+            await finish(client, await lease(client), value=value)
+        before = (await client.get("/")).text
+        await finish(client, await lease(client), value=2.0)
+        after = (await client.get("/")).text
+    assert 'points="1.0,10.0 79.0,10.0"' in before
+    assert 'points="1.0,2.0 79.0,2.0 79.0,18.0 79.0,18.0"' in after
+
+
+@pytest.mark.parametrize("steps", [[(0, 1.0), (3, -1.7e308), (9, -1.79e308)], [(0, 5e-324), (1, 0.0)], [(0, 1.0)]])
+def test_a_line_stays_in_its_box(steps):
+    places = [tuple(map(float, place.split(","))) for place in sparkline(steps, 10).split()]
+    assert all(0 <= x <= 80 and 0 <= y <= 20 for x, y in places)
+
+
+def test_a_study_without_values_has_no_line():
+    assert sparkline([], 10) == ""
