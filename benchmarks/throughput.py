@@ -30,6 +30,9 @@ from service.store.migrating import migrate
 from service.store.postgres import EmbeddedPostgres
 
 STEPS = 5
+OURS, RDB, GRPC = "trialbook", "optuna RDBStorage", "optuna gRPC proxy"
+EACH, BATCHED = "one POST per report", "five reports in one POST"
+PEERS_UP_TO = 1000  # stored trials: more would take Optuna hours to fill and to walk
 TOKEN = "benchmark"
 SPEC = {
     "objective": {"trainer": "external", "metric": "loss", "direction": "minimize"},
@@ -129,8 +132,8 @@ async def work(
         begun = time.perf_counter()
         if begun >= end:
             return
-        asked = {"request_id": f"{worker}-{number}", "worker": worker, "trainers": ["external"], "study": study}
-        lease = (await post(http, "/api/v1/leases", {**asked, "request_id": f"{study}-{worker}-{number}"}))["leases"][0]
+        asked = {"request_id": f"{study}-{worker}-{number}", "worker": worker, "trainers": ["external"], "study": study}
+        [lease] = (await post(http, "/api/v1/leases", asked))["leases"]
         waits.append(time.perf_counter() - begun)
         base = f"/api/v1/leases/{lease['lease']}"
         reports = [{"step": s, "metrics": {"loss": 1.0 / (s + 1), "train_loss": 0.5}} for s in range(STEPS)]
@@ -228,44 +231,70 @@ def proxy(url: str) -> Iterator[str]:
         process.wait()
 
 
-def main() -> None:
-    """Print one line per measurement, and the ratios at the end."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--seconds", type=float, default=8.0)
-    options.add_argument("--clients", type=int, nargs="+", default=[4, 32])
-    options.add_argument("--stored", type=int, nargs="+", default=[0, 1000, 10_000, 100_000])
-    options.add_argument("--peers", action="store_true", help="measure Optuna too (at up to 1,000 stored trials)")
-    chosen = options.parse_args()
-    with postgres() as url:
-        admin = make_url(url)
-        for database in ("ours", "theirs"):
-            asyncio.run(statement(url, f"create database {database}"))
-        own = admin.set(database="ours").render_as_string(hide_password=False)
-        migrate(own)
-        with serving(own) as server:
-            for stored in chosen.stored:
-                for clients in chosen.clients:
-                    for batched in (False, True):
-                        found = asyncio.run(
-                            ours(server, own, clients=clients, stored=stored, batched=batched, seconds=chosen.seconds)
-                        )
-                        how = "five reports in one POST" if batched else "one POST per report"
-                        show("trialbook", how, clients, stored, found["trials/s"], found["p99 lease ms"])
-        if chosen.peers:
-            theirs = admin.set(drivername="postgresql+psycopg", database="theirs").render_as_string(hide_password=False)
-            for stored in [n for n in chosen.stored if n <= 1000]:
-                for clients in chosen.clients:
-                    rate = optunas("rdb", theirs, clients=clients, stored=stored, seconds=chosen.seconds)
-                    show("optuna RDBStorage", "", clients, stored, rate)
-                    with proxy(theirs) as where:
-                        rate = optunas("grpc", where, clients=clients, stored=stored, seconds=chosen.seconds)
-                    show("optuna gRPC proxy", "", clients, stored, rate)
+Rates = dict[tuple[str, str, int, int], float]  # trials per second by who, how, clients, stored
+
+
+def measure_ours(url: str, chosen: argparse.Namespace, rates: Rates) -> None:
+    """Our server on a database of its own, at each number of stored trials and clients."""
+    with serving(url) as server:
+        for stored, clients, how in itertools.product(chosen.stored, chosen.clients, (EACH, BATCHED)):
+            found = asyncio.run(
+                ours(server, url, clients=clients, stored=stored, batched=how == BATCHED, seconds=chosen.seconds)
+            )
+            rates[OURS, how, clients, stored] = found["trials/s"]
+            show(OURS, how, clients, stored, found["trials/s"], found["p99 lease ms"])
+
+
+def measure_theirs(url: str, chosen: argparse.Namespace, rates: Rates) -> None:
+    """Optuna's storages on the same PostgreSQL."""
+    for stored, clients in itertools.product([n for n in chosen.stored if n <= PEERS_UP_TO], chosen.clients):
+        rates[RDB, "", clients, stored] = optunas("rdb", url, clients=clients, stored=stored, seconds=chosen.seconds)
+        show(RDB, "", clients, stored, rates[RDB, "", clients, stored])
+        with proxy(url) as where:
+            rates[GRPC, "", clients, stored] = optunas(
+                "grpc", where, clients=clients, stored=stored, seconds=chosen.seconds
+            )
+        show(GRPC, "", clients, stored, rates[GRPC, "", clients, stored])
 
 
 def show(who: str, how: str, clients: int, stored: int, rate: float, p99: float | None = None) -> None:
     """One line of the table."""
     wait = "" if p99 is None else f"   p99 of a lease {p99:7.1f} ms"
     print(f"{who:18} {how:25} {clients:3} clients {stored:7,} stored {rate:8.1f} trials/s{wait}", flush=True)
+
+
+def show_ratios(rates: Rates) -> None:
+    """What the run says: against each peer at equal clients and stored trials, and against an empty study."""
+    print("\nratios")
+    for (who, how, clients, stored), rate in rates.items():
+        if who != OURS:
+            continue
+        for peer in (RDB, GRPC):
+            if theirs := rates.get((peer, "", clients, stored)):
+                print(f"{how:25} {clients:3} clients {stored:7,} stored {rate / theirs:6.1f} x {peer}")
+        if stored and (empty := rates.get((OURS, how, clients, 0))):
+            print(f"{how:25} {clients:3} clients {stored:7,} stored {rate / empty:6.2f} x the same at 0 stored")
+
+
+def main() -> None:
+    """Print one line per measurement, and the ratios at the end."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=8.0)
+    options.add_argument("--clients", type=int, nargs="+", default=[4, 32])
+    options.add_argument("--stored", type=int, nargs="+", default=[0, 1000, 10_000, 100_000])
+    options.add_argument("--peers", action="store_true", help="measure Optuna too, at up to 1,000 stored trials")
+    chosen = options.parse_args()
+    rates: Rates = {}
+    with postgres() as url:
+        for database in ("ours", "theirs"):
+            asyncio.run(statement(url, f"create database {database}"))
+        own = make_url(url).set(database="ours").render_as_string(hide_password=False)
+        migrate(own)
+        measure_ours(own, chosen, rates)
+        if chosen.peers:
+            peers = make_url(url).set(drivername="postgresql+psycopg", database="theirs")
+            measure_theirs(peers.render_as_string(hide_password=False), chosen, rates)
+    show_ratios(rates)
 
 
 if __name__ == "__main__":
