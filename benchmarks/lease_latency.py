@@ -69,7 +69,6 @@ async def run(server: str, *, workers: int, trials: int, seconds: float) -> tupl
     past = [drawn(chance) for _ in range(STORED)]
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with aiohttp.ClientSession(server, headers=headers, raise_for_status=True) as http:
-        budget = {"n_trials": STORED + trials}
         await post(http, "/api/v1/studies", {**SPEC, "sampler": {"name": "gp", "seed": 0}})
         done = [{"params": params, "state": "complete", "value": loss(params)} for params in past]
         await post(http, f"/api/v1/studies/{SPEC['name']}/trials", {"trials": done})

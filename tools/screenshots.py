@@ -1,0 +1,72 @@
+"""Takes the pictures in docs/screenshots: runs the demo, and looks at its pages in Chromium as a signed-in user.
+
+python tools/screenshots.py [TRIALS]
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
+PICTURES = [  # name, path, width, height
+    ("study", "/studies/digits-mlp", 1280, 1180),
+    ("trial", "/studies/digits-mlp/trials/{best}", 1280, 1180),
+    ("new-study", "/studies/new", 1280, 900),
+]
+
+
+def main() -> None:
+    """Run the demo to its end, take the pictures, end it."""
+    trials = sys.argv[1] if len(sys.argv) > 1 else "40"
+    code = "from trialbook.cli import app; app()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "demo", "--trials", trials], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        link, best = _until_served(process)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            _take(browser, link, best)
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _until_served(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The one-time link and the best trial's number, as the demo says them."""
+    link = best = ""
+    for line in process.stdout or ():
+        if "/login#" in line:
+            link = line.strip()
+        elif line.startswith("# "):
+            best = line.split()[-1]
+        elif "Serving on" in line:
+            break
+    return link, best
+
+
+def _take(browser: Browser, link: str, best: str) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    first = browser.new_context()
+    page = first.new_page()
+    page.goto(link)
+    page.wait_for_url(lambda url: "/login" not in url)
+    state, url = first.storage_state(), link.partition("/login")[0]
+    for name, path, width, height in PICTURES:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            storage_state=state,
+        )
+        page = context.new_page()
+        page.goto(url + path.format(best=best))
+        page.wait_for_timeout(2500)  # the charts' first animation
+        page.screenshot(path=FOLDER / f"{name}.png")
+        context.close()
+
+
+if __name__ == "__main__":
+    main()
