@@ -34,11 +34,13 @@ USED = text(f"""
 LIST = text(f"select {COLUMNS} from tokens order by created_at, id")  # noqa: S608  # column names of our own
 REVOKE = text("update tokens set revoked_at = clock_timestamp() where id = :id and revoked_at is null returning id")
 ADD_LINK = text("""
+    with gone as (delete from login_links where expires_at < clock_timestamp())
     insert into login_links (hash, token_id, expires_at)
     values (:hash, :token_id, clock_timestamp() + make_interval(secs => :seconds))
 """)
 TAKE_LINK = text("delete from login_links where hash = :hash and expires_at > clock_timestamp() returning token_id")
 ADD_SESSION = text("""
+    with gone as (delete from sessions where expires_at < clock_timestamp())
     insert into sessions (hash, token_id, expires_at)
     values (:hash, :token_id, clock_timestamp() + make_interval(secs => :seconds))
 """)

@@ -2,11 +2,13 @@
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from service import auth
 from service.api.bodies import Ctx
 from service.app import PAGES
 from service.dashboard.session_pages import local_path
+from service.store import tokens
 from service.tries import ALLOWED, WINDOW, Tries
 from tests.service.calls import submit
 
@@ -219,3 +221,13 @@ async def test_a_mistake_of_the_server_is_told_without_what_it_was(serve):
     assert page.status_code == 500
     assert "Nothing stored was lost" in page.text
     assert "secret" not in page.text
+
+
+async def test_what_has_expired_goes_with_the_next_login(serve):
+    async with serve() as client:
+        context = client.app.state.context
+        await tokens.add_session(context.db, b"old", "first", -1.0)
+        await tokens.add_login_link(context.db, b"old", "first", -1.0)
+        await sign_in(client, code=await code_of(client))
+        kept = await context.db.run(text("select hash from sessions union all select hash from login_links"), {})
+    assert [row["hash"] for row in kept] == [auth.sha256(client.cookies[auth.COOKIE])]
