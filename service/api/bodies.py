@@ -77,10 +77,13 @@ class JSONRoute(APIRoute):
         """FastAPI's handler with our reader under it."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        needs_body = self.body_field is not None and self.body_field.field_info.is_required()
 
         async def read(request: Request) -> Response:
             if takes_body:
                 await who(request)  # nobody unknown is read any further
+                if not needs_body and not _has_body(request):
+                    return await handle(request)
                 if media_type(request) != "application/json":
                     raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
                 request = _JSONRequest(request.scope, request.receive)
@@ -105,6 +108,10 @@ class SentSpec:
             yield
         except Invalid as error:
             raise with_lines(error, self.line_of) from None
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 async def read_spec(request: Request) -> SentSpec:

@@ -212,3 +212,15 @@ def test_a_resumed_attempt_keeps_the_curve_up_to_its_checkpoint(serve):
             assert [r["step"] for r in trial["reports"]] == [0, 1]
 
     asyncio.run(check())
+
+
+def test_a_lease_is_renewed_and_released_without_a_body(serve):
+    async def check():
+        async with serve() as client:
+            await submit(client)
+            one = await lease(client)
+            for verb, state in (("renew", "running"), ("release", "waiting")):
+                answer = await client.post(f"/api/v1/leases/{one['lease']}/{verb}")
+                assert (answer.status_code, answer.json()["state"]) == (200, state)
+
+    asyncio.run(check())
