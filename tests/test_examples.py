@@ -16,7 +16,8 @@ import yaml
 from trialbook import Client
 from trialbook.spec import StudySpec
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 STUDIES = sorted(EXAMPLES.glob("*.yaml"))
 BIN = Path(sys.executable).parent
 
@@ -37,9 +38,12 @@ def environment() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def client(environment: dict[str, str]) -> Client:
-    """A client of that server."""
-    return Client(environment["TRIALBOOK_URL"], environment["TRIALBOOK_TOKEN"])
+def client(environment: dict[str, str]) -> Iterator[Client]:
+    """A client of that server, which has no study before and after."""
+    with Client(environment["TRIALBOOK_URL"], environment["TRIALBOOK_TOKEN"]) as made:
+        yield made
+        for study in list(made.list_studies()):
+            made.delete_study(study.name)
 
 
 @pytest.fixture
@@ -86,3 +90,15 @@ def test_asking_and_telling_finds_the_valley(client: Client, environment: dict[s
     assert asked.returncode == 0, asked.stderr
     assert client.get_study("valley").counts["complete"] == 25
     assert "value=" in asked.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="the tour uses curl and jq")
+def test_tour_of_the_api_runs_as_it_stands(client: Client, environment: dict[str, str]) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/http.md").read_text(), re.DOTALL)
+    script = "set -eu\n" + "".join(blocks)
+    tour = subprocess.run(["/bin/sh", "-c", script], cwd=EXAMPLES, env=environment, capture_output=True, text=True)
+    assert (tour.returncode, tour.stderr) == (0, ""), tour.stdout
+    assert tour.stdout.count('"decision":"continue"') == 1
+    assert client.get_study("cancer-grid").tags == {"team": "health"}
+    assert {study.name for study in client.list_studies()} == {"cancer-grid", "digits-mlp", "houses"}
