@@ -80,7 +80,8 @@ async def keep_suggesting(url: str) -> None:
     environment = {**os.environ, "TRIALBOOK_DATABASE_URL": url, "OMP_NUM_THREADS": "1"}
     environment.pop("TRIALBOOK_DATABASE_URL_FILE", None)
     while True:
-        command = (sys.executable, "-m", "service", "suggest", "--with-parent")
+        # -P: a folder named `service` where the operator happens to be is not ours.
+        command = (sys.executable, "-P", "-m", "service", "suggest", "--with-parent")
         # Its standard input stays open as long as this process lives, even to a kill -9; then it ends by itself.
         child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL, env=environment)
         try:

@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -57,10 +58,13 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def ready(installed: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
-    """What the installed server says when it serves, started in a folder outside of the checkout."""
-    folder = tempfile.mkdtemp(prefix="trialbook-test-")
-    command = [installed / "trialbook-server", "serve", "--port", "0", "--data", folder]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    """What the installed server says when it serves, started in a repository with packages named like ours."""
+    folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
+    for name in ("service", "models"):
+        (folder / "repository" / name).mkdir(parents=True)
+        (folder / "repository" / name / "__init__.py").write_text("raise ImportError('not Trialbook')")
+    command = [installed / "trialbook-server", "serve", "--port", "0", "--data", folder / "data"]
+    process = subprocess.Popen(command, cwd=folder / "repository", env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())
     process.terminate()
@@ -132,15 +136,24 @@ def test_trains_a_study(ready: dict[str, str], installed: Path, environment: dic
     assert client.get_study("trained").counts["complete"] == 2
 
 
-def submit(ready: dict[str, str], name: str) -> Client:
+def test_suggests_by_a_model(ready: dict[str, str]) -> None:
+    sampler = {"name": "gp", "n_startup_trials": 1}
+    client = submit(ready, "modelled", objective={"trainer": "external"}, sampler=sampler)
+    for _ in range(2):
+        trial = client.study("modelled").ask_one(wait_seconds=60)
+        assert trial is not None
+        trial.finish(trial.params["learning_rate"])
+    assert client.get_trial("modelled", 1).explanation["mode"] == "model"
+
+
+def submit(ready: dict[str, str], name: str, **changes: Any) -> Client:
     """A client of that server, with a study of two short trials submitted."""
     client = Client(ready["url"], ready["token"])
-    client.create_study(
-        {
-            "name": name,
-            "objective": {"trainer": "logistic", "data": "iris", "metric": "val_loss", "fixed": {"epochs": 2}},
-            "space": {"learning_rate": {"type": "float", "low": 0.01, "high": 0.1}},
-            "budget": {"n_trials": 2},
-        }
-    )
+    study = {
+        "name": name,
+        "objective": {"trainer": "logistic", "data": "iris", "metric": "val_loss", "fixed": {"epochs": 2}},
+        "space": {"learning_rate": {"type": "float", "low": 0.01, "high": 0.1}},
+        "budget": {"n_trials": 2},
+    }
+    client.create_study({**study, **changes})
     return client
