@@ -62,7 +62,8 @@ async def new_study_page(
         spec = StudySpec.model_validate((await studies.read(context, holder, origin)).spec)
         trainer, data, head = None, None, f"# Cloned from {origin}.\n"
     else:
-        spec, head = starting(trainer or FIRST, next((one for one in sets if one.name == data), None)), HEAD
+        chosen = next((one for one in sets if one.name == data), None)
+        spec, head = starting(trainer or fitting(chosen), chosen), HEAD
         trainer, data = spec.objective.trainer, spec.objective.data
     spec = spec.model_copy(update={"name": await free_name(context, spec.name)})
     page = NewStudyPage(
@@ -75,6 +76,11 @@ async def new_study_page(
         samplers=json.dumps(words.SAMPLERS),
     )
     return render(request, "new.html", page)
+
+
+def fitting(data: Dataset | None) -> str:
+    """A trainer that learns from such data; the first of all where none is known."""
+    return next((one.name for one in (TRAINERS[FIRST], *TRAINERS.values()) if data and data.task in one.tasks), FIRST)
 
 
 def starting(name: str, data: Dataset | None) -> StudySpec:

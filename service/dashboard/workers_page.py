@@ -16,6 +16,7 @@ from trialbook.wire import Worker
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 BADGES = {"working": "running", "idle": "complete", "silent": "failed"}
+GONE = 86400.0  # seconds of silence after which a worker is no longer listed
 SHAPES = {"working": "●", "idle": "○", "silent": "✕"}
 
 
@@ -54,11 +55,15 @@ async def workers_page(request: Request, context: Ctx, holder: Reader) -> HTMLRe
 
 def view(workers: list[Worker], url: str, now: datetime) -> WorkersPage:
     """All that the template needs."""
+    silences = [max(0.0, (now - one.last_seen).total_seconds()) for one in workers]
     rows = tuple(
-        Row(one, BADGES[one.state], SHAPES[one.state], words.duration((now - one.last_seen).total_seconds()))
-        for one in workers
+        Row(one, BADGES[one.state], SHAPES[one.state], words.duration(silence))
+        for one, silence in zip(workers, silences, strict=True)
+        if silence < GONE or one.running
     )
-    counts = {state: sum(one.state == state for one in workers) for state in BADGES}
+    counts = {state: sum(row.worker.state == state for row in rows) for state in BADGES}
+    if len(rows) < len(workers):
+        counts["silent for more than a day, not listed"] = len(workers) - len(rows)
     command = f'trialbook-worker --url {shlex.quote(url)} --token "$TRIALBOOK_TOKEN"'
     return WorkersPage(
         rows=rows,

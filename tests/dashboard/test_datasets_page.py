@@ -97,3 +97,12 @@ async def test_page_keeps_to_the_policy_of_the_application(serve):
 )
 async def test_sizes_are_told_in_the_largest_unit_that_fits(size, text):
     assert shown_size(size) == text
+
+
+async def test_a_study_on_an_uploaded_set_begins_with_a_trainer_that_learns_from_it(serve):
+    async with serve() as client:
+        await upload(client)
+        page = (await client.get("/datasets")).text
+        assert 'href="/studies/new?data=people"' in page
+        text = (await client.get("/studies/new?data=people")).text
+    assert "data: people" in text

@@ -66,6 +66,15 @@ async def test_a_silent_workers_age_is_told_in_words(serve):
     assert "1 silent" in page
 
 
+async def test_a_silent_workers_trial_waits_for_another_worker(serve):
+    async with serve() as client:
+        await submit(client)
+        await lease(client)
+        await pass_time(client, 600)
+        page = (await client.get("/workers")).text
+    assert "until another worker takes over" in page
+
+
 async def test_trials_of_somebody_elses_study_are_not_named(serve):
     async with serve() as client:
         await submit(client)
@@ -97,3 +106,12 @@ async def test_page_keeps_to_the_policy_of_the_application(serve):
         page = (await client.get("/workers")).text
     assert "style=" not in page
     assert "<script>" not in page
+
+
+async def test_workers_silent_for_a_day_are_counted_and_no_longer_listed(serve):
+    async with serve() as client:
+        await lease(client, study=None, trainers=["mlp"], worker="long-gone")
+        await pass_time(client, 90_000)
+        page = (await client.get("/workers")).text
+    assert "long-gone" not in page
+    assert "1 silent for more than a day, not listed" in page

@@ -1,14 +1,21 @@
 // The page of data sets: upload with its progress, mistakes beside the field they are about, deletion that asks once.
 
 import { call } from "./api.js";
-import { failed, refresh, tellAges, wireCopies } from "./parts.js";
+import { refresh, tellAges, wireCopies } from "./parts.js";
 import { columnsOf, nameOf, put } from "./upload.js";
 
 const form = /** @type {HTMLFormElement|null} */ (document.getElementById("upload"));
 const really = document.getElementById("really");
 
+/** @param {string} problem */
+function say(problem) {
+  document.getElementById("problem").textContent = problem;
+  document.getElementById("problem").hidden = problem === "";
+}
+
 async function reread() {
   await refresh();
+  say("");
   tellAges();
 }
 
@@ -28,7 +35,7 @@ really.addEventListener("close", async () => {
     await call("DELETE", `/api/v1/datasets/${encodeURIComponent(really.dataset.name)}`);
     await reread();
   } catch (error) {
-    failed(error);
+    say(`${really.dataset.name} was not deleted. ${error.message}`);
   }
 });
 wireCopies();
@@ -119,7 +126,7 @@ function wireUpload(upload) {
   function taken({ status, found }) {
     if (status === 200) {
       done.textContent = `✓ ${found.name} is here: ${found.rows} rows. Name it in a study as data: ${found.name}`;
-      return reread().then(noteReplaced).catch(failed);
+      return reread().then(noteReplaced).catch((error) => say(`The list is as it was before. ${error.message}`));
     }
     const mistakes = {};
     for (const { pointer, message } of found?.errors ?? []) mistakes[pointer.slice(1) in fields ? pointer.slice(1) : "file"] = `${pointer.slice(1) || "The table"} ${message}`;

@@ -13,6 +13,7 @@ const samplers = JSON.parse(root.dataset.samplers);
 const kept = (search) => `trialbook:draft:${search}`;
 const draft = kept(location.search);
 let timer = 0;
+let shown = "";
 let checking = new AbortController();
 
 const editor = createEditor(document.getElementById("editor"), { changed, submit, refused: (message) => show("wrong", message, []) });
@@ -42,6 +43,7 @@ async function check() {
 function changed() {
   clearTimeout(timer);
   checking.abort(); // its answer would speak of another text
+  verdict.classList.add("stale");
   timer = setTimeout(check, PAUSE);
   over.hidden = editor.text() === editor.original();
   if (over.hidden) sessionStorage.removeItem(draft);
@@ -89,6 +91,9 @@ function taken() {
 /** @param {"right"|"wrong"} state @param {string} words @param {{pointer: string, message: string, line?: number}[]} mistakes */
 function show(state, words, mistakes) {
   verdict.className = state;
+  const now = JSON.stringify([state, words, mistakes]);
+  if (now === shown) return; // or it would be read out again
+  shown = now;
   verdict.textContent = words;
   editor.mark(mistakes.map((one) => ({ ...one, message: told(one) })));
   list.replaceChildren(...mistakes.map((one) => {
