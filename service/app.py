@@ -186,8 +186,8 @@ class Frame:
                 status = str(message["status"])
                 given = {name for name, _ in message["headers"]}
                 extra = [(name, value) for name, value in self._headers if name not in given]
-                if scope["path"].startswith(BASE) and b"cache-control" not in given:
-                    extra.append((b"cache-control", b"no-store"))
+                if (cached := _may_cache(scope["path"])) and b"cache-control" not in given:
+                    extra.append((b"cache-control", cached))
                 extra.append((b"x-request-id", scope["request_id"].encode()))
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
@@ -199,6 +199,11 @@ class Frame:
         route = getattr(scope.get("route"), "path", "none")
         self._durations.labels(scope["method"], route, status).observe(time.perf_counter() - begun)
         return None
+
+
+def _may_cache(path: str) -> bytes | None:
+    """Answers of the API are about now; scripts and styles are asked for again, as an upgrade may have changed them."""
+    return b"no-store" if path.startswith(BASE) else b"no-cache" if path.startswith("/static/") else None
 
 
 def _is_local_host(scope: Scope) -> bool:

@@ -30,13 +30,14 @@ class Asking:
 
     def __init__(self, client: Leasing, name: str, new_id: Callable[[], str]) -> None:
         self._client, self.name, self._new_id, self._over = client, name, new_id, False
+        self._worker = f"ask-{new_id()[:8]}"  # as which it is known to the server, from its first ask to its last
 
     def ask(self, *, wait_seconds: float = 20.0, worker: str | None = None) -> Iterator["AskedTrial"]:
         """Trials as they come, until the study is over: finish each before the next is asked for.
 
         A trial left unfinished when the next is asked for has failed; one that the loop breaks off with is given back.
         """
-        worker, self._over = worker or self._name_worker(), False
+        worker, self._over = worker or self._worker, False
         while not self._over:
             if trial := self.ask_one(wait_seconds=wait_seconds, worker=worker):
                 try:
@@ -48,7 +49,7 @@ class Asking:
     def ask_one(self, *, wait_seconds: float = 20.0, worker: str | None = None) -> "AskedTrial | None":
         """One trial, to be finished or released by the caller; None when none came within the time."""
         answer = self._client.acquire_leases(
-            worker or self._name_worker(),
+            worker or self._worker,
             [EXTERNAL],
             request_id=self._new_id(),
             wait_seconds=wait_seconds,
@@ -56,9 +57,6 @@ class Asking:
         )
         self._over = not answer.leases and answer.reason in OVER
         return AskedTrial(self._client, answer.leases[0]) if answer.leases else None
-
-    def _name_worker(self) -> str:
-        return f"ask-{self._new_id()[:8]}"
 
 
 class AskedTrial:
