@@ -13,7 +13,7 @@ WORKERS ?= auto
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help setup setup-browser demo test check format lock wheel clean
+.PHONY: help setup setup-browser demo test check format docs lock wheel clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -39,6 +39,9 @@ check: setup ## format, lint, types, imports and the fast tests
 format: setup ## put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+docs: setup ## bring the list of modules in docs/architecture.md up to date
+	@$(BIN)/python tools/docs.py
 
 lock: setup ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/python tools/lock.py

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 PACKAGES = ("trialbook", "service", "workers", "models", "migrations")
-BEGIN, END = "<!-- floor plan: python tools/docs.py -->\n", "<!-- end of the floor plan -->\n"
+BEGIN, END = "<!-- floor plan: make docs -->\n", "<!-- end of the floor plan -->\n"
 
 
 def plan(root: Path) -> str:
@@ -52,4 +52,4 @@ if __name__ == "__main__":
     if "--check" not in sys.argv:
         PAGE.write_text(current)
     elif current != written:
-        sys.exit("the floor plan in docs/architecture.md is not the tree's: run python tools/docs.py")
+        sys.exit("the floor plan in docs/architecture.md is not the tree's: make docs")
