@@ -80,3 +80,11 @@ def test_a_lost_lease_stops_the_trial(client, script):
     trial = client.study("s").ask_one()
     with pytest.raises(TrialStopped):
         trial.report(0, loss=1)
+
+
+def test_one_study_is_asked_under_one_name(client, script):
+    script.answers = [leased(reason="nothing-waiting")] * 3
+    asked, other = client.study("s"), client.study("s")
+    assert [one.ask_one() for one in (asked, asked, other)] == [None, None, None]
+    first, second, third = (body["worker"] for body in script.bodies())
+    assert first == second != third

@@ -231,3 +231,10 @@ async def test_what_has_expired_goes_with_the_next_login(serve):
         await sign_in(client, code=await code_of(client))
         kept = await context.db.run(text("select hash from sessions union all select hash from login_links"), {})
     assert [row["hash"] for row in kept] == [auth.sha256(client.cookies[auth.COOKIE])]
+
+
+async def test_scripts_and_styles_are_asked_for_again_after_an_upgrade(serve):
+    async with serve() as client:
+        first = await client.get("/static/app.css")
+        again = await client.get("/static/app.css", headers={"if-none-match": first.headers["etag"]})
+    assert (first.headers["cache-control"], again.status_code) == ("no-cache", 304)
