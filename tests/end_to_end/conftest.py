@@ -1,4 +1,4 @@
-"""A server for all tests of a file, and workers that end with their test."""
+"""A server for all tests, and workers that end with their test."""
 
 import shutil
 import tempfile
@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.machines import Server, Worker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server():
     folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
     one = Server(folder)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from trialbook import Client
 
 COMMANDS = Path(sys.executable).parent
-PATIENCE = 60.0  # seconds for what takes a few on an idle machine
-LOOK_AGAIN = 0.05
+PATIENCE = 120.0  # seconds, for what takes a few on an idle machine
+LOOK_AGAIN = 0.1
 LEASE_SECONDS = "4"
 
 
@@ -74,7 +74,7 @@ class Server:
 
 
 class Worker:
-    """`trialbook-worker` for one study, in a folder of its own."""
+    """`trialbook-worker` for one study, or with None for all, in a folder of its own."""
 
     def __init__(self, server, name, study, *arguments, source=None):
         self.name = name
@@ -84,7 +84,8 @@ class Worker:
         if source is not None:
             (folder / "train.py").write_text(source)
         self._log = folder / "log"
-        command = [COMMANDS / "trialbook-worker", "--name", name, "--study", study, *arguments]
+        command = [COMMANDS / "trialbook-worker", "--name", name, *arguments]
+        command += [] if study is None else ["--study", study]
         environ = {**os.environ, "TRIALBOOK_URL": server.url, "TRIALBOOK_TOKEN": server.token}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=folder, stderr=log, env=environ)
@@ -97,13 +98,13 @@ class Worker:
         """What it has logged of that kind."""
         return [entry for entry in self.journal() if entry["event"] == kind]
 
-    def in_the_middle_of_a_trial(self, steps):
-        """A trial of this worker, once it has that many steps reported; the worker is stopped (SIGSTOP) there."""
+    def in_the_middle_of_a_trial(self, epochs):
+        """A trial of this worker that has reported some of its first half; the worker is stopped (SIGSTOP) there."""
 
         def look():
             self._process.send_signal(signal.SIGSTOP)
             running = self._server.client.list_trials(self._study, state="running")
-            mine = [one for one in running if one.worker == self.name and (one.last_step or 0) >= steps]
+            mine = [one for one in running if one.worker == self.name and 2 <= (one.last_step or 0) < epochs / 2]
             if not mine:
                 self._process.send_signal(signal.SIGCONT)
             return mine

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.end_to_end.studies import LOGISTIC, RATE, own, steps
+from tests.end_to_end.studies import RATE, own, steps
 
 pytestmark = pytest.mark.slow
 OWN = ("--trainer", "train:train", "--drain")
@@ -32,7 +32,8 @@ def test_a_study_learns_from_an_uploaded_table(server, start):
     content = "\n".join(["a,b,answer", *lines]).encode()
     stored = server.client.put_dataset("mine", content, target="answer", task="classification")
     assert (stored.rows, stored.classes) == (120, 2)
-    objective = {**LOGISTIC, "data": "mine", "metric": "val_error", "fixed": {"epochs": 20, "batch_size": 16}}
+    fixed = {"epochs": 20, "batch_size": 16}
+    objective = {"trainer": "logistic", "data": "mine", "metric": "val_error", "fixed": fixed}
     study = {"name": "table", "objective": objective, "space": RATE, "budget": {"n_trials": 3}}
     server.client.create_study(study)
     assert start(server, "w", "table", "--trainer", "logistic", "--drain").drained() == 0
