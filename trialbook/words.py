@@ -6,7 +6,6 @@ Pure: the time of now is handed in.
 import json
 import math
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,6 @@ from trialbook.wire import Study
 
 SHAPES = {"running": "●", "complete": "✓", "pruned": "◐", "failed": "✕", "waiting": "○", "cancelled": "–"}
 OVER = ("complete", "pruned", "failed", "cancelled")
-NO_KEYS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")  # YAML 1.1 takes them for values
 
 
 def shown(value: float | None) -> str:
@@ -76,19 +74,3 @@ def lost_by_cancel(study: Study) -> str:
     lost += [count(waiting, "waiting trial")] if waiting else []
     what = f"{' and '.join(lost)} will be cancelled" if lost else "No trial is running or waiting"
     return f"{what}, and the study cannot go on afterwards. The {count(finished(study), 'trial')} already over stay."
-
-
-def yaml(params: Mapping[str, Any]) -> str:  # Any: JSON scalars, which are YAML's too
-    """Parameters as YAML, to be pasted into a study."""
-    return "".join(f"{_key(name)}: {_scalar(value)}\n" for name, value in params.items())
-
-
-def _key(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", name) and name.lower() not in NO_KEYS
-    return name if plain else json.dumps(name)
-
-
-def _scalar(value: Any) -> str:  # Any: a JSON scalar
-    text = json.dumps(value, ensure_ascii=False)
-    bare = isinstance(value, float) and "." not in text  # 1e-07, which YAML 1.1 takes for text
-    return text.replace("e", ".0e") if bare else text

@@ -16,10 +16,10 @@ from service.auth import Submitter
 from service.context import Context
 from service.dashboard import words
 from service.dashboard.rendering import render
-from service.dashboard.yaml_text import text_of
 from service.store.studies import study_key
 from trialbook.spec import EXTERNAL, StudySpec
 from trialbook.wire import Dataset
+from trialbook.yaml_text import text_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Name = Annotated[str | None, Query(max_length=200)]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialbook.wire import Study, Trial
-from trialbook.words import SHAPES, count, duration, finished, lost_by_cancel, shown, shown_param, time_left, yaml
+from trialbook.words import SHAPES, count, duration, finished, lost_by_cancel, shown, shown_param, time_left
+from trialbook.yaml_text import dump
 
 STUDY_BADGES = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
 SAMPLERS = {
@@ -24,6 +25,7 @@ __all__ = [
     "SHAPES",
     "STUDY_BADGES",
     "count",
+    "dump",
     "duration",
     "ended",
     "explained",
@@ -34,7 +36,6 @@ __all__ = [
     "shown_param",
     "start_command",
     "time_left",
-    "yaml",
 ]
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from models.catalog import TRAINERS
 from service.dashboard.new_study_page import names_like, starting
-from service.dashboard.yaml_text import dump, text_of
 from service.yaml_body import Located
 from tests.dashboard.test_study_page import HTML, as_role
 from tests.service.calls import spec, submit
 from trialbook.spec import StudySpec
+from trialbook.yaml_text import dump, text_of
 
 pytestmark = pytest.mark.anyio
 YAML = {"content-type": "application/yaml"}

@@ -165,4 +165,4 @@ async def test_a_trainers_name_is_no_shell_command(serve):
 
 async def test_parameters_copied_as_yaml_come_back_the_same():
     params = {"rate": 1e-4, "small": 1e-7, "large": 1e22, "yes": "no", "a: b": None, "on": True, "text": "a: #b"}
-    assert yaml.safe_load(words.yaml(params)) == params
+    assert yaml.safe_load(words.dump(params)) == params

@@ -23,7 +23,8 @@ from trialbook.cli.reading import headline
 from trialbook.cli.session import As, Output, say_json
 from trialbook.cli.watching import follow
 from trialbook.errors import TrialbookError
-from trialbook.words import duration, yaml
+from trialbook.words import duration
+from trialbook.yaml_text import dump
 
 STOP_SECONDS = 20.0
 NEEDED = ("fastapi", "torch")  # what the extras server and worker bring
@@ -118,7 +119,7 @@ def _say_best(say: Console, study: wire.Study, took: float) -> None:
     if study.best is None:
         _stop("no trial is complete: look at the study's page for why")
     say.print(headline(study.spec, study.best.value, study.best.number), style="bold", markup=False)
-    say.print(yaml(study.best.params), end="", markup=False)
+    say.print(dump(study.best.params), end="", markup=False)
 
 
 def _free_name(client: Client) -> str:

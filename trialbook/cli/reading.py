@@ -12,7 +12,8 @@ from trialbook import Client, wire
 from trialbook.cli import tables
 from trialbook.cli.session import URL, As, Output, StudyName, Token, connected, console, say_json
 from trialbook.errors import NotFound
-from trialbook.words import shown, yaml
+from trialbook.words import shown
+from trialbook.yaml_text import dump
 
 LATEST = 15  # trials that `show` lists
 
@@ -87,7 +88,7 @@ def best(
             return say_json(found[0] if top == 1 else found)
         for trial in found:
             console.print(headline(spec, trial.value, trial.number), style="bold", markup=False)
-            console.print(yaml({**spec["objective"]["fixed"], **trial.params}), end="", markup=False)
+            console.print(dump({**spec["objective"]["fixed"], **trial.params}), end="", markup=False)
         return None
 
 

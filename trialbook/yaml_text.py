@@ -1,4 +1,4 @@
-"""Studies as YAML that people go on editing: short mappings on one line, defaults left out. Pure."""
+"""YAML that people go on editing: studies without their defaults, short mappings on one line. Pure."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from typing import Any
 
 from trialbook.spec import StudySpec
 from trialbook.values import Value
-from trialbook.words import NO_KEYS
 
 WIDTH = 96
+NO_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")  # YAML 1.1 takes them for values
 WORD = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 
 
@@ -52,7 +52,7 @@ def _flow(value: Any) -> str:  # Any: JSON
 
 def scalar(value: Any) -> str:  # Any: a JSON scalar
     """A value as YAML 1.1 and 1.2 read it alike."""
-    if isinstance(value, str) and WORD.fullmatch(value) and value.lower() not in NO_KEYS:
+    if isinstance(value, str) and WORD.fullmatch(value) and value.lower() not in NO_WORDS:
         return value
     text = json.dumps(value, ensure_ascii=False)
     bare = isinstance(value, float) and "." not in text  # 1e-07, which YAML 1.1 takes for text
