@@ -19,7 +19,9 @@ from trialbook.wire import Dataset
 
 LIMIT = 2 * 1024**3  # bytes
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
+SUFFIXES = {CSV: ".csv", PARQUET: ".parquet"}
 TASKS = ("classification", "regression")
+MOST_CLASSES = 20  # whole numbers of more different values count as a quantity, where no task is named
 NO_SET = "There is no uploaded data set of that name."
 
 
@@ -57,14 +59,14 @@ async def put(
     chunks: AsyncIterator[bytes],
     kind: str,
     target: str,
-    task: str,
+    task: str | None,
 ) -> Dataset:
     """Check and keep a table. Raises Invalid naming the row or column at fault."""
     if not SLUG.fullmatch(name):
         raise Invalid(errors=[FieldError("/name", "must be 1 to 100 of a-z, 0-9, '.', '_', '-'")])
     if name in DATASETS:
         raise Conflict("That is the name of a built-in data set.")
-    if task not in TASKS:
+    if task is not None and task not in TASKS:
         raise Invalid(errors=[FieldError("/task", f"must be one of {', '.join(TASKS)}")])
     upload = await context.files.receive(chunks, LIMIT, None)
     try:
@@ -79,7 +81,6 @@ async def put(
         "sha256": upload.sha256,
         "size": upload.size,
         "media_type": kind,
-        "task": task,
         "target": target,
         **found,
     }
@@ -89,8 +90,8 @@ async def put(
     return kept
 
 
-def inspect(path: Path, kind: str, target: str, task: str) -> dict[str, Any]:
-    """Rows, columns and classes of a table. Raises Invalid for what cannot be trained on."""
+def inspect(path: Path, kind: str, target: str, task: str | None) -> dict[str, Any]:
+    """Task, rows, columns and classes of a table. Raises Invalid for what cannot be trained on."""
     frame = _read(path, kind)
     if frame.height == 0 or frame.width == 0:
         raise _wrong("", "has no rows")
@@ -106,15 +107,22 @@ def inspect(path: Path, kind: str, target: str, task: str) -> dict[str, Any]:
         if frame.get_column(name).null_count() == frame.height:
             raise _wrong("", f"column {name!r} has no values at all")
     classes = column.drop_nulls().n_unique()
+    task = task or _likely_task(column, classes)
     if task == "classification" and classes < 2:
         raise _wrong("/target", "has one class only")
     if task == "regression" and not column.dtype.is_numeric():
         raise _wrong("/target", "is not a column of numbers, as regression needs")
     return {
+        "task": task,
         "rows": frame.height,
         "columns": frame.width - 1,
         "classes": classes if task == "classification" else None,
     }
+
+
+def _likely_task(target: pl.Series, distinct: int) -> str:
+    is_quantity = target.dtype.is_float() or (target.dtype.is_integer() and distinct > MOST_CLASSES)
+    return "regression" if is_quantity else "classification"
 
 
 def _read(path: Path, kind: str) -> pl.DataFrame:
@@ -124,7 +132,7 @@ def _read(path: Path, kind: str) -> pl.DataFrame:
         if (ragged := _ragged_row(path)) is not None:
             raise _wrong("", ragged)
         return pl.read_csv(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, csv.Error) as error:
         reason = "is empty" if isinstance(error, pl.exceptions.NoDataError) else "could not be read as a table"
         raise _wrong("", reason) from None
 
@@ -167,7 +175,12 @@ async def send(context: Context, name: str, sha256: str | None) -> FileResponse:
         raise NotFound(NO_SET)
     kind = found.media_type if found else "application/octet-stream"
     headers = {"etag": f'"{wanted}"'}
-    return FileResponse(context.files.dataset(wanted), media_type=kind, filename=name, headers=headers)
+    return FileResponse(
+        context.files.dataset(wanted),
+        media_type=kind,
+        filename=f"{name}{SUFFIXES.get(kind or '', '')}",
+        headers=headers,
+    )
 
 
 async def delete(context: Context, holder: Holder, name: str) -> None:

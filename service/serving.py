@@ -70,9 +70,16 @@ def serve(settings: Settings) -> None:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with database(settings) as url:
         migrate(url)
-        listener = socket.create_server((settings.host, settings.port), backlog=1024)
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for an ACK
         asyncio.run(_serve(settings, url, listener))
+
+
+def reachable(host: str, port: int) -> str:
+    """An address at which a server that listens at `host` answers on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def keep_suggesting(url: str) -> None:
@@ -156,8 +163,7 @@ class Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce."""
         await super().startup(sockets)
-        host, port = self._listener.getsockname()[:2]
-        url = f"http://{host}:{port}"
+        url = reachable(*self._listener.getsockname()[:2])
         ready = {"event": "ready", "url": url, "token": None, "dashboard": f"{url}/"}
         if not self._settings.no_auth:
             context = self._app.state.context

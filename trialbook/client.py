@@ -109,7 +109,7 @@ class Client:
         self._delete(path_of("studies", study))
 
     def pause_study(self, study: str) -> wire.Study:
-        """Hand out no more trials; those that run go on."""
+        """Hand out no more trials; those that run are told to stop and go back to the queue."""
         return self._post(wire.Study, path_of("studies", study, "pause"))
 
     def resume_study(self, study: str) -> wire.Study:

@@ -18,6 +18,7 @@ from workers.output import Output
 ROOT = str(Path(__file__).parent.parent)
 # No -m: a program started by training code would import our package again, by a name the operator's folder may have.
 PROGRAM = f"import sys; sys.path.append({ROOT!r}); from workers.child import main; main(int(sys.argv[1]))"
+SECRETS = ("TRIALBOOK_TOKEN", "TRIALBOOK_TOKEN_FILE")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 ENDING_SECONDS = 5.0  # a closed process has that long to end by itself
 
@@ -56,7 +57,7 @@ class TrainingProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))},
+                env=_environment(threads),
                 pass_fds=(there.fileno(),),
                 start_new_session=True,
             )
@@ -111,3 +112,9 @@ class TrainingProcess:
             self.output.feed(piece)
         stream.close()
         self.output.close()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """This process's, without what opens the server: training code needs no token, and may print what it has."""
+    kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    return {**kept, **dict.fromkeys(THREAD_VARIABLES, str(threads))}

@@ -59,9 +59,10 @@ async def put_dataset(
     context: Ctx,
     holder: Submitter,
     target: Annotated[str, Query(min_length=1, max_length=200)],
-    task: str = "classification",
+    task: str | None = None,
 ) -> Dataset:
-    """Upload a table (CSV or Parquet); `target` names the column to learn."""
+    """Upload a table (CSV or Parquet); `target` names the column to learn. Without `task` a column of fractions, or of
+    many whole numbers, is for regression, any other for classification."""
     kind = media_type(request)
     if kind not in (datasets.CSV, datasets.PARQUET):
         raise UnsupportedMediaType(f"Send the table as {datasets.CSV} or {datasets.PARQUET}.")

@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from service.serving import reachable
 from tests.service.calls import spec
 
 Start = Callable[[], tuple[subprocess.Popen[str], dict[str, str]]]
@@ -71,3 +72,16 @@ def test_authentication_can_only_be_left_out_on_loopback(data_dir):
 def test_importing_the_api_loads_neither_torch_nor_optuna():
     code = "import sys, service.app; print({'torch', 'optuna', 'sklearn', 'skopt'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("::1", "http://[::1]:80"),
+    ],
+)
+def test_said_address_is_one_that_answers_here(host, url):
+    assert reachable(host, 80) == url

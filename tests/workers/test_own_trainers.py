@@ -146,3 +146,10 @@ def test_attributes_tell_the_environment_and_what_the_trainer_adds(server, start
     assert attributes["note"] == "mine"
     assert attributes["environment"]["packages"]["numpy"].count(".") == 2
     assert math.isfinite(attributes["seconds"])
+
+
+def test_training_code_does_not_see_the_worker_s_token(server, start, monkeypatch):
+    monkeypatch.setenv("TRIALBOOK_TOKEN", "secret")
+    trial = server.add()
+    start("import os\ndef train(trial):\n    return float('secret' in os.environ.values())").join()
+    assert trial.finished[0]["value"] == 0.0

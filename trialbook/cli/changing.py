@@ -12,7 +12,7 @@ Number = Annotated[int | None, typer.Option("--trial", min=0, help="Only this tr
 
 
 def pause(study: StudyName, url: URL = None, token: Token = None, output: As = Output.text) -> None:
-    """Hand out no more trials of a study; those that run go on.
+    """Hand out no more trials of a study; those that run stop at their next report and wait.
 
     [bold]trialbook pause digits-mlp[/bold]
     """

@@ -28,7 +28,12 @@ def put(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .csv or .parquet file")],
     target: Annotated[str, typer.Option(help="The column to be predicted")],
     name: Annotated[str | None, typer.Option(help="The data set's name; else the file's")] = None,
-    task: Annotated[str | None, typer.Option(help="classification or regression; else seen from the target")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="classification or regression; else by the target: fractions or many whole numbers are for regression"
+        ),
+    ] = None,
     url: URL = None,
     token: Token = None,
     output: As = Output.text,
@@ -51,7 +56,7 @@ def put(
 def delete(name: str, yes: Yes = False, url: URL = None, token: Token = None) -> None:
     """Delete a data set of yours."""
     with connected(url, token) as client:
-        ask(yes, f"Delete the data set {name}? Studies on it can train no more trials.")
+        ask(yes, f"Delete the data set {name}? Studies that were submitted on it keep it; new ones can't name it.")
         client.delete_dataset(name)
         console.print(f"{name} is deleted", markup=False)
 
