@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,26 @@ from tests.end_to_end.machines import Server, Worker
 
 @pytest.fixture(scope="session")
 def server():
+    with running_server() as one:
+        yield one
+
+
+@pytest.fixture
+def mortal_server():
+    """A server of this test's own, to be killed."""
+    with running_server() as one:
+        yield one
+
+
+@contextmanager
+def running_server():
     folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
-    one = Server(folder)
-    yield one
-    one.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        one = Server(folder)
+        yield one
+        one.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

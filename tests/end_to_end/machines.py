@@ -15,7 +15,7 @@ from trialbook import Client
 
 COMMANDS = Path(sys.executable).parent
 PATIENCE = 120.0  # seconds, for what takes a few on an idle machine
-LOOK_AGAIN = 0.1
+LOOK_AGAIN = 0.05
 LEASE_SECONDS = "4"
 
 

@@ -5,7 +5,7 @@ RATE = {"learning_rate": {"type": "float", "low": 0.001, "high": 0.1, "log": Tru
 
 def logistic(name, *, epochs, n_trials):
     """Logistic regression on digits; an epoch takes longer than its report, so training is what one waits for."""
-    fixed = {"epochs": epochs, "batch_size": 64}
+    fixed = {"epochs": epochs, "batch_size": 16}
     objective = {"trainer": "logistic", "data": "digits", "metric": "val_loss", "fixed": fixed}
     return {"name": name, "objective": objective, "space": RATE, "budget": {"n_trials": n_trials}}
 

@@ -1,17 +1,13 @@
 """Workers and servers that die at work, by the real commands: a study ends exactly at n and nothing is lost."""
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 
-from tests.end_to_end.machines import Server, eventually
+from tests.end_to_end.machines import eventually
 from tests.end_to_end.studies import logistic, steps
 
 pytestmark = pytest.mark.slow
 DRAIN = ("--trainer", "logistic", "--drain")
-EPOCHS, MANY_EPOCHS = 50, 150
+EPOCHS, MANY_EPOCHS = 50, 100
 
 
 def require_whole(server, name, n_trials, epochs):
@@ -66,16 +62,6 @@ def test_a_worker_that_slept_past_its_lease_is_locked_out_and_goes_on_with_other
     trials = require_whole(server, "slept", 3, EPOCHS)
     assert [one.outcome for one in trials[struck.number].attempts] == ["expired", "complete"]
     assert not [one for one in sleeper.events("complete") if one["number"] == struck.number]
-
-
-@pytest.fixture
-def mortal_server():
-    """A server of this test's own, to be killed."""
-    folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
-    one = Server(folder)
-    yield one
-    one.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_server_killed_at_work_loses_nothing_it_acknowledged_and_workers_need_no_help(mortal_server, start):
