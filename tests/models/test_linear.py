@@ -11,6 +11,8 @@ from models.datasets import Column, Dataset, Split, load, split
 from models.families import build
 from models.training import Learner
 
+pytestmark = pytest.mark.slow
+
 FULL_BATCH: dict[str, Value] = {"batch_size": 10_000, "momentum": 0.9, "learning_rate": 0.1, "epochs": 3000}
 
 

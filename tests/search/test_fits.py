@@ -15,6 +15,8 @@ from service.search import History, build
 from tests.search import unruly
 from trialbook.spec import StudySpec
 
+pytestmark = pytest.mark.slow
+
 SPEC = StudySpec.model_validate(
     {"name": "a", "objective": {"trainer": "external"}, "space": {"x": {"type": "float", "low": 0, "high": 1}}}
 )

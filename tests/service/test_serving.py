@@ -13,6 +13,8 @@ import pytest
 from service.serving import reachable
 from tests.service.calls import spec
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[[], tuple[subprocess.Popen[str], dict[str, str]]]
 
 

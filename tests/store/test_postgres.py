@@ -17,6 +17,8 @@ from service.store import postgres_program
 from service.store.postgres import EmbeddedPostgres, find_server
 from service.store.postgres_home import Account, PostgresFailed, choose_account, prepare
 
+pytestmark = pytest.mark.slow
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone hands PostgreSQL to another account")
 STRANGER = Account(uid=12345, gid=12345, groups=())
 START = "import os, pathlib; from service.store.postgres import *; print(EmbeddedPostgres(pathlib.Path({!r})).start())"

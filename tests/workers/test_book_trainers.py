@@ -2,6 +2,10 @@
 
 import hashlib
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CSV = b"area,rooms,price\n" + b"".join(b"%d,%d,%d\n" % (i, i % 5, 3 * i + i % 5) for i in range(60))
 UPLOADED = {"name": "houses", "sha256": hashlib.sha256(CSV).hexdigest(), "target": "price", "task": "regression"}
 LINEAR = {"metric": "val_mse", "fixed": {"epochs": 5}}

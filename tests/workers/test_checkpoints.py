@@ -1,5 +1,9 @@
 """A trial goes on from its last checkpoint on any other worker."""
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SAVING = """
 import numpy as np
 def train(trial):

@@ -3,6 +3,10 @@
 import json
 import signal
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ENDLESS = """
 import itertools
 import numpy as np

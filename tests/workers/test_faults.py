@@ -2,6 +2,10 @@
 
 import signal
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ENDLESS = """
 import itertools
 def train(trial):
