@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service.files import Files
 from service.settings import Settings
@@ -66,7 +66,7 @@ class Context:
     files: Files
     sets: MetricSets
     bell: Bell = field(default_factory=Bell)
-    specs: Recent[int, StudySpec] = field(default_factory=lambda: Recent(1000))  # by study; what never changes of them
+    specs: Recent[int, StudySpec] = field(default_factory=lambda: Recent(1000))  # by study: ask spec_of
     studies_of: Recent[int, int] = field(default_factory=lambda: Recent(100_000))  # trial → study
     seen_workers: dict[str, float] = field(default_factory=dict)  # when each was last noted
     sparks: Recent[tuple[str, str, int], str] = field(
@@ -74,3 +74,7 @@ class Context:
     )  # lines of the list's studies
     logins: Tries = field(default_factory=Tries)
     stopping: bool = False
+
+    def spec_of(self, study_id: int, stored: dict[str, Any]) -> StudySpec:  # Any: JSON
+        """A study's spec, read once; its budget, notes and tags may be older than the stored ones."""
+        return self.specs.get(study_id) or self.specs.put(study_id, StudySpec.model_validate(stored))

@@ -113,14 +113,16 @@ async def _grant(context: Context, candidates: list[Candidate], request: Request
     for candidate in useful[:MAX_CANDIDATES]:
         try:
             async with context.db.begin() as connection:
-                if granted := await _grant_from(connection, candidate, request, count):
+                if granted := await _grant_from(context, connection, candidate, request, count):
                     return granted
         except RequestRepeated:
             return await granting.granted_before(context.db, request)
     return []
 
 
-async def _grant_from(connection: Transaction, candidate: Candidate, request: Request, count: int) -> list[Granted]:
+async def _grant_from(
+    context: Context, connection: Transaction, candidate: Candidate, request: Request, count: int
+) -> list[Granted]:
     granted: list[Granted] = []
     for possible, expired in ((candidate.has_waiting, False), (candidate.has_expired, True)):
         while possible and len(granted) < count:
@@ -129,17 +131,17 @@ async def _grant_from(connection: Transaction, candidate: Candidate, request: Re
                 break
             granted.append(again)
     if candidate.may_make and len(granted) < count:
-        granted += await _make(connection, candidate, request, len(granted), count - len(granted))
+        granted += await _make(context, connection, candidate, request, len(granted), count - len(granted))
     return granted
 
 
 async def _make(
-    connection: Transaction, candidate: Candidate, request: Request, ordinal: int, wanted: int
+    context: Context, connection: Transaction, candidate: Candidate, request: Request, ordinal: int, wanted: int
 ) -> list[Granted]:
     taken = await granting.take_numbers(connection, candidate.id, wanted)
     if taken is None:
         return []
-    spec = StudySpec.model_validate(taken.spec)
+    spec = context.spec_of(taken.study_id, taken.spec)
     rows = [
         {"number": number, "cell": cell if isinstance(spec.sampler, GridSampler) else None, **point}
         for number, cell, point in zip(taken.numbers, taken.cells, points(spec, taken), strict=True)

@@ -10,7 +10,6 @@ from service.leases import parse_lease
 from service.store import finishing, reporting
 from service.store.reporting import Place, Step
 from trialbook.errors import AlreadyFinished, LeaseLost, NotFound, StepConflict
-from trialbook.spec import StudySpec
 from trialbook.wire import Decision, Report
 
 
@@ -97,8 +96,7 @@ def _same(one: reporting.Metrics, other: reporting.Metrics) -> bool:
 
 async def _judge(context: Context, trial: int, place: Place, reports: Sequence[Report]) -> Judged:
     """Judge a batch step by step; what comes after a prune is answered, not stored."""
-    spec = context.specs.get(place.study_id)
-    spec = spec or context.specs.put(place.study_id, StudySpec.model_validate(place.spec))
+    spec = context.spec_of(place.study_id, place.spec)
     metric = spec.objective.metric
     pruner = pruning.build(spec.pruner, spec.sign, metric or "value")
     steps: list[Step] = []

@@ -25,7 +25,7 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
     digest = hashlib.sha256(_canonical(body)).digest()
     if place.attempt != held.attempt or place.state != "running":
         return await _repeat(context, held, digest)
-    spec = StudySpec.model_validate(place.spec)
+    spec = context.spec_of(place.study_id, place.spec)
     value = body.value if body.value is not None else await _measured_value(context, held.trial, spec, body)
     result = Result(
         state=body.state,

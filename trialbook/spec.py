@@ -16,6 +16,7 @@ from trialbook.space import Categorical, Float, Int, Point, Space, identity
 from trialbook.values import Clean, Finite, Listed, LongText, Scalar, Text, Value, located
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+MAX_LISTED = 10_000  # values of one parameter that a grid names or counts: each is made when the spec is read
 RESERVED = ("new", "validate")
 
 
@@ -55,8 +56,8 @@ class GridSampler(Value):
 
     name: Literal["grid"]
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    counts: dict[Text, Annotated[int, Field(ge=1, le=MAX_CELLS)]] = {}
-    values: dict[Text, Annotated[Listed[Scalar], Field(min_length=1, max_length=10_000)]] = {}
+    counts: dict[Text, Annotated[int, Field(ge=1, le=MAX_LISTED)]] = {}
+    values: dict[Text, Annotated[Listed[Scalar], Field(min_length=1, max_length=MAX_LISTED)]] = {}
 
 
 class RandomSampler(Value):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from trialbook.spec import StudySpec
 
 RATE = {"type": "float", "low": 1e-4, "high": 1.0, "log": True}
+LARGE = {"rate": RATE, "width": {"type": "int", "low": 1, "high": 101}}
 DEPTH = {"type": "int", "low": 1, "high": 4}
 
 
@@ -52,7 +53,8 @@ def test_fixed_values_are_joined_to_the_point():
         ({"sampler": {"name": "grid"}}, ("space", "rate")),
         ({"sampler": {"name": "grid", "counts": {"width": 3}}}, ("sampler", "counts", "width")),
         ({"sampler": {"name": "grid", "values": {"rate": [2.0]}}}, ("sampler", "values", "rate")),
-        ({"sampler": {"name": "grid", "counts": {"rate": 10**6}}}, ("sampler",)),
+        ({"sampler": {"name": "grid", "counts": {"rate": 10**6}}}, ("sampler", "grid", "counts", "rate")),
+        ({"sampler": {"name": "grid", "counts": {"rate": 10**4}}, "space": LARGE}, ("sampler",)),
         ({"pruner": {"name": "threshold"}}, ("pruner", "threshold", "upper")),
         ({"pruner": {"name": "threshold", "lower": 2, "upper": 1}}, ("pruner", "threshold", "upper")),
         ({"budget": {"n_trials": 0}}, ("budget", "n_trials")),
