@@ -50,8 +50,9 @@ def drawn(chance: random.Random) -> dict[str, Any]:
     }
 
 
-async def work(http: aiohttp.ClientSession, worker: str, trials: int, seconds: float, waits: list[float]) -> None:
-    """One worker: its trials one after another, each lasting about so many seconds."""
+async def work(http: aiohttp.ClientSession, worker: str, trials: int, seconds: float) -> list[float]:
+    """One worker: its trials one after another, each lasting about so many seconds; its waits in seconds."""
+    waits = []
     chance = random.Random(worker)
     for number in range(trials):
         asked = {"request_id": f"{worker}-{number}", "worker": worker, "trainers": ["external"], "wait_seconds": 30}
@@ -61,10 +62,13 @@ async def work(http: aiohttp.ClientSession, worker: str, trials: int, seconds: f
         await asyncio.sleep(seconds * chance.uniform(0.9, 1.1))
         value = loss(lease["params"])
         await post(http, f"/api/v1/leases/{lease['lease']}/finish", {"state": "complete", "value": value})
+    return waits
 
 
-async def run(server: str, *, workers: int, trials: int, seconds: float) -> tuple[list[float], list[dict[str, Any]]]:
-    """The waits in seconds, and all the study's trials."""
+async def run(
+    server: str, *, workers: int, trials: int, seconds: float
+) -> tuple[list[list[float]], list[dict[str, Any]]]:
+    """Each worker's waits, and all the study's trials."""
     chance = random.Random(0)
     past = [drawn(chance) for _ in range(STORED)]
     headers = {"authorization": f"Bearer {TOKEN}"}
@@ -72,9 +76,8 @@ async def run(server: str, *, workers: int, trials: int, seconds: float) -> tupl
         await post(http, "/api/v1/studies", {**SPEC, "sampler": {"name": "gp", "seed": 0}})
         done = [{"params": params, "state": "complete", "value": loss(params)} for params in past]
         await post(http, f"/api/v1/studies/{SPEC['name']}/trials", {"trials": done})
-        waits: list[float] = []
-        await asyncio.gather(*(work(http, f"w{i}", trials // workers, seconds, waits) for i in range(workers)))
-        return waits, await everything(http)
+        waits = await asyncio.gather(*(work(http, f"w{i}", trials // workers, seconds) for i in range(workers)))
+        return list(waits), await everything(http)
 
 
 async def everything(http: aiohttp.ClientSession) -> list[dict[str, Any]]:
@@ -139,11 +142,11 @@ def main() -> None:
     own = [one for one in trials if one["number"] >= STORED and one["started_at"]]
     modes = [one["explanation"].get("mode") for one in own]
     missed = unseen(trials)
-    p50, p99 = statistics.median(waits), statistics.quantiles(waits, n=100)[98]
+    first, later = [one[0] for one in waits], [wait for one in waits for wait in one[1:]]
+    p50, p99 = statistics.median(later), statistics.quantiles(later, n=100, method="inclusive")[98]
     print(f"{len(own)} trials, {chosen.workers} workers, {chosen.trial_seconds} s each, {STORED} finished before")
-    first = sorted(waits[: chosen.workers])
-    print(f"lease: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, longest {max(waits) * 1000:.1f} ms")
-    print(f"first leases, before any suggestion was made: {', '.join(f'{wait * 1000:.0f} ms' for wait in first)}")
+    print(f"lease: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, longest {max(later) * 1000:.1f} ms")
+    print(f"each worker's first, which waits for the suggester to load and fit: at most {max(first) * 1000:.0f} ms")
     print(f"the model's own: {modes.count('model') / len(own):.1%}")
     print(f"finished results unseen at most: {max(missed)} (the rule: {chosen.workers - 1})")
     if chosen.peer:
