@@ -1,8 +1,10 @@
 """How long a worker waits for a model-based trial: the Gaussian process at 300 finished trials, beside Optuna's.
 
 Workers (clients over HTTP) hold each trial for some seconds, finish it and ask for the next; the wait is from that
-asking to the lease. Also counted: how many trials were the model's own, and how many finished results each had not
-seen when it was handed out (the rule: at most as many as other workers are on the study).
+asking to the lease. They start one after another, within the time of a trial; with --together at one instant, so that
+they finish together too, and the last of them may wait for a fit that has seen the others' results. Also counted: how
+many trials were the model's own, and how many finished results each had not seen when it was handed out (the rule: at
+most as many as other workers are on the study).
 
     python benchmarks/lease_latency.py --workers 4 --trial-seconds 5 --trials 60
 """
@@ -50,9 +52,12 @@ def drawn(chance: random.Random) -> dict[str, Any]:
     }
 
 
-async def work(http: aiohttp.ClientSession, worker: str, trials: int, seconds: float) -> list[float]:
+async def work(
+    http: aiohttp.ClientSession, worker: str, trials: int, seconds: float, begin_after: float
+) -> list[float]:
     """One worker: its trials one after another, each lasting about so many seconds; its waits in seconds."""
     waits = []
+    await asyncio.sleep(begin_after)
     chance = random.Random(worker)
     for number in range(trials):
         asked = {"request_id": f"{worker}-{number}", "worker": worker, "trainers": ["external"], "wait_seconds": 30}
@@ -66,7 +71,7 @@ async def work(http: aiohttp.ClientSession, worker: str, trials: int, seconds: f
 
 
 async def run(
-    server: str, *, workers: int, trials: int, seconds: float
+    server: str, *, workers: int, trials: int, seconds: float, together: bool
 ) -> tuple[list[list[float]], list[dict[str, Any]]]:
     """Each worker's waits, and all the study's trials."""
     chance = random.Random(0)
@@ -76,7 +81,10 @@ async def run(
         await post(http, "/api/v1/studies", {**SPEC, "sampler": {"name": "gp", "seed": 0}})
         done = [{"params": params, "state": "complete", "value": loss(params)} for params in past]
         await post(http, f"/api/v1/studies/{SPEC['name']}/trials", {"trials": done})
-        waits = await asyncio.gather(*(work(http, f"w{i}", trials // workers, seconds) for i in range(workers)))
+        apart = 0.0 if together else seconds / workers
+        waits = await asyncio.gather(
+            *(work(http, f"w{i}", trials // workers, seconds, i * apart) for i in range(workers))
+        )
         return list(waits), await everything(http)
 
 
@@ -131,13 +139,20 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=4)
     options.add_argument("--trials", type=int, default=60)
     options.add_argument("--trial-seconds", type=float, default=5.0)
+    options.add_argument("--together", action="store_true", help="start all workers at one instant")
     options.add_argument("--peer", action="store_true", help="time Optuna's GPSampler too (needs torch)")
     chosen = options.parse_args()
     with postgres() as url:
         migrate(url)
         with serving(url) as server:
             waits, trials = asyncio.run(
-                run(server, workers=chosen.workers, trials=chosen.trials, seconds=chosen.trial_seconds)
+                run(
+                    server,
+                    workers=chosen.workers,
+                    trials=chosen.trials,
+                    seconds=chosen.trial_seconds,
+                    together=chosen.together,
+                )
             )
     own = [one for one in trials if one["number"] >= STORED and one["started_at"]]
     modes = [one["explanation"].get("mode") for one in own]

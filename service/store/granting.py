@@ -103,13 +103,18 @@ async def granted_before(db: Database, request: Request) -> list[Granted]:
 
 
 # A model's suggestion is handed out only while it misses at most as many finished results as other workers are on the
-# study; enqueued points, retries and rows of the samplers without a model have nothing to miss.
+# study, running a trial of it or just between two. Enqueued points, retries and rows of the samplers without a model
+# have nothing to miss.
 FRESH = """(
     t.source <> 'sampler' or t.attempt > 0 or s.inline_until is null or t.number < s.inline_until or (
         select count(*) from trials f where f.study_id = s.id and f.finish_seq > t.seen
     ) <= (
-        select count(distinct r.worker) from trials r
-        where r.study_id = s.id and r.state = 'running' and r.worker <> :worker
+        select count(*) from (
+            select r.worker from trials r where r.study_id = s.id and r.state = 'running'
+            union
+            select f.worker from trials f where f.study_id = s.id and f.finish_seq > t.seen
+                and f.finished_at > clock_timestamp() - interval '10 s'
+        ) others where others.worker <> :worker
     )
 )"""
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from service.search import History, Observation, Pending, build, gaussian, scores
 from service.search.acquisition import Improvement, nearby
@@ -166,3 +168,45 @@ def test_stand_in_says_what_it_is():
 def test_more_trials_than_are_looked_at_still_find_the_valley():
     [made] = gp(PLANE).suggest(History(past(PLANE, 900, bowl)), [900])
     assert bowl(made.params) < 0.001
+
+
+def noisy_wave(n=40, width=3):
+    chance = np.random.default_rng(1)
+    features = chance.random((n, width))
+    return features, np.sin(5 * features[:, 0]) + features[:, 1] ** 2 + 0.1 * chance.normal(size=n)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_likelihood_and_its_gradient_are_scikit_learns(shared):
+    features, targets = noisy_wave()
+    scales = 0.7 if shared else np.array([0.3, 0.8, 2.0])
+    kernel = ConstantKernel(1.7) * Matern(scales, nu=2.5) + WhiteKernel(0.02)
+    reference = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-8).fit(features, targets)
+    value, gradient = gaussian.Likelihood(features, targets, shared=shared)(kernel.theta)
+    expected, slope = reference.log_marginal_likelihood(kernel.theta, eval_gradient=True)
+    assert value == pytest.approx(-expected, rel=1e-9)
+    assert gradient == pytest.approx(-slope, rel=1e-6)
+
+
+def test_gradients_of_mean_and_deviation_are_those_of_differences():
+    features, targets = noisy_wave()
+    model = gaussian.condition(gaussian.fit(features, targets), features, targets)
+    x, step = np.array([0.3, 0.6, 0.9]), 1e-5
+    slopes = model.predict(x[None], return_std=True, return_mean_grad=True, return_std_grad=True)[2:]
+    for which, slope in enumerate(slopes):
+        up, down = (
+            [model.predict((x + sign * step * axis)[None], return_std=True)[which][0] for axis in np.eye(3)]
+            for sign in (1, -1)
+        )
+        assert slope == pytest.approx((np.array(up) - np.array(down)) / (2 * step), rel=1e-4)
+
+
+def test_fit_is_where_the_penalized_likelihood_has_no_slope():
+    features, targets = noisy_wave()
+    theta = gaussian.fit(features, targets).theta
+    likelihood = gaussian.Likelihood(features, targets, shared=False)
+
+    def cost(at):
+        return likelihood(at)[0] + gaussian._penalty(at)[0]
+
+    assert all(cost(theta) <= cost(theta + 0.1 * sign * axis) for axis in np.eye(len(theta)) for sign in (1, -1))

@@ -83,6 +83,19 @@ def test_a_suggestion_that_misses_too_much_is_not_handed_out(serve):
     asyncio.run(check())
 
 
+def test_a_worker_between_two_trials_is_still_on_the_study(serve):
+    async def check():
+        async with serve() as client:
+            await run_startup(client)
+            ran = [await ask(client, Counting(), worker=worker) for worker in "abc"]
+            await suggest_once(client.app.state.context.db, Counting(), "test")
+            for one in ran[:2]:
+                await finish(client, one, value=1.0)
+            assert await lease(client, worker="a") is not None  # two results are missing; b and c are the others
+
+    asyncio.run(check())
+
+
 def test_one_suggestion_is_planned_per_worker_within_the_budget():
     crowd = Wish(1, made=10, room=3, at_work=4, polling=2, waiting=1, stale=0)
     assert target(crowd) == 6
