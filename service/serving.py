@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from service import auth
@@ -73,7 +74,7 @@ def serve(settings: Settings) -> None:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for an ACK
-        asyncio.run(_serve(settings, url, listener))
+        uvloop.run(_serve(settings, url, listener))
 
 
 def reachable(host: str, port: int) -> str:

@@ -24,7 +24,7 @@ DRAINED = 64 * MEBIBYTE  # what of a too large body is read past, so that its se
 YAML = ("application/yaml", "text/yaml", "application/x-yaml")
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:  # async: FastAPI would send a plain function to a thread
     """What use cases are handed."""
     context: Context = request.app.state.context
     return context
