@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.store.database import Database
+from service.store.database import Database, Transaction
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ async def find_answer(db: Database, token_id: str, key: str) -> Answered | None:
     return Answered(bytes(rows[0]["digest"]), rows[0]["body"]) if rows else None
 
 
-async def keep_answer(connection: AsyncConnection, token_id: str, key: str, digest: bytes, body: str) -> bool:
+async def keep_answer(connection: Transaction, token_id: str, key: str, digest: bytes, body: str) -> bool:
     """Keep an answer; False where another request was quicker."""
     asked = {"token_id": token_id, "key": key, "digest": digest, "body": body}
-    return (await connection.execute(KEEP, asked)).first() is not None
+    return await connection.one(KEEP, asked) is not None

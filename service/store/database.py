@@ -1,11 +1,19 @@
-"""The engine: a bounded pool of connections that never wait for ever."""
+"""The database: a bounded pool of asyncpg connections that never wait for ever, and statements with named parameters.
 
-from collections.abc import AsyncIterator, Sequence
+asyncpg itself, since SQLAlchemy's way around it takes four times as long for each statement; tables and migrations are
+SQLAlchemy's.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+import asyncpg
+from sqlalchemy import TextClause
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine import make_url
 
 # Milliseconds. A statement that takes longer is a fault somewhere; the caller is told 503 and tries again.
 LIMITS = {
@@ -16,38 +24,90 @@ LIMITS = {
     "timezone": "UTC",
     "application_name": "trialbook",
 }
+DIALECT = registry.load("postgresql.asyncpg")()  # how parameters are spelled
+PATIENCE = 5.0  # seconds until a connection must be free
+Row = Mapping[str, Any]  # Any: a column by its name
 
 
-Transaction = AsyncConnection  # what `begin` gives; use cases pass it on and never look inside
+class Transaction:
+    """What `begin` gives: statements that take effect together. Use cases pass it on and never look inside."""
+
+    def __init__(self, connection: Any) -> None:  # Any: asyncpg has no types
+        self._connection = connection
+
+    async def run(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        """Execute a statement and give its rows."""
+        sql, names = _positional(statement)
+        rows: Sequence[Row] = await self._connection.fetch(sql, *_values(names, parameters))
+        return rows
+
+    async def one(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Row | None:
+        """Execute a statement and give its first row, None where it has none."""
+        return next(iter(await self.run(statement, parameters)), None)
+
+    async def run_each(self, statement: TextClause, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement for each set of parameters."""
+        sql, names = _positional(statement)
+        await self._connection.executemany(sql, [_values(names, one) for one in parameters])
 
 
 class Database:
-    """One engine for the process. `begin()` is a transaction; `run()` is a single statement that is one by itself."""
+    """One pool for the process. `begin()` is a transaction; `run()` is a single statement that is one by itself."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=5,
-            pool_pre_ping=False,
-            connect_args={"server_settings": LIMITS, "command_timeout": 15, "timeout": 5},
-        )
-        # One statement without BEGIN and COMMIT around it: one round trip in place of three.
-        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._size = pool_size
+        self._pool: Any = None  # Any: asyncpg has no types
+        self._opening = asyncio.Lock()
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self) -> AsyncIterator[Transaction]:
         """A transaction: committed at the end, rolled back on an error."""
-        async with self.engine.begin() as connection:
-            yield connection
+        async with self._connection() as connection, connection.transaction():
+            yield Transaction(connection)
 
-    async def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[RowMapping]:
+    async def run(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Execute one statement in a transaction of its own and give its rows."""
-        async with self._single.connect() as connection:
-            result = await connection.execute(statement, parameters or {})
-            return result.mappings().all() if result.returns_rows else []
+        async with self._connection() as connection:
+            return await Transaction(connection).run(statement, parameters)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.engine.dispose()
+        if self._pool is not None:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        pool = self._pool or await self._opened()
+        async with pool.acquire(timeout=PATIENCE) as connection:
+            yield connection
+
+    async def _opened(self) -> Any:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=self._size,
+                    max_inactive_connection_lifetime=0,
+                    timeout=PATIENCE,
+                    command_timeout=15,
+                    server_settings=LIMITS,
+                    reset=_leave,
+                )
+        return self._pool
+
+
+async def _leave(connection: Any) -> None:  # Any: as above
+    """Nothing outlives a transaction here, so a connection that comes back needs no round trip to be cleaned."""
+
+
+@lru_cache(maxsize=1000)
+def _positional(statement: TextClause) -> tuple[str, tuple[str, ...]]:
+    """A statement with `:name` parameters as PostgreSQL takes it, `$1`, and the names in that order."""
+    compiled = statement.compile(dialect=DIALECT)
+    return str(compiled), tuple(compiled.positiontup or ())
+
+
+def _values(names: Sequence[str], parameters: Mapping[str, Any] | None) -> list[Any]:
+    return [(parameters or {})[name] for name in names]

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.rows import TRIAL_COLUMNS, trial_of
 from trialbook.wire import Trial
 
@@ -69,13 +68,13 @@ async def finish(db: Database, trial: int, attempt: int, result: Result) -> Fini
         rows = await db.run(FINISH, asked)
         return _finished(rows[0]) if rows else None
     async with db.begin() as connection:
-        row = (await connection.execute(FINISH, asked)).mappings().one_or_none()
+        row = await connection.one(FINISH, asked)
         if row is None:
             return None
         ended = _finished(row)
         if ended.trial.state == "waiting":  # the trial goes on, so its row will not tell this answer again
             answer = {"trial": trial, "attempt": attempt, "answer": ended.trial.model_dump_json()}
-            await connection.execute(KEEP_ANSWER, answer)
+            await connection.run(KEEP_ANSWER, answer)
         return ended
 
 
@@ -165,9 +164,9 @@ async def cancel_trial(db: Database, study_id: int, number: int, reason: str) ->
     return bool(await db.run(CANCEL_ONE, {"study_id": study_id, "number": number, "reason": reason}))
 
 
-async def cancel_open(connection: AsyncConnection, study_id: int, reason: str) -> None:
+async def cancel_open(connection: Transaction, study_id: int, reason: str) -> None:
     """Cancel all trials of a study that wait or run."""
-    await connection.execute(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
+    await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
 
 
 SETTLE = text("""
@@ -201,7 +200,7 @@ async def end_study(db: Database, study_id: int, state: str, reason: str) -> boo
     """End a study before its budget is spent; what still waits or runs is cancelled."""
     async with db.begin() as connection:
         asked = {"study_id": study_id, "state": state, "reason": reason}
-        if (await connection.execute(END, asked)).first() is None:
+        if await connection.one(END, asked) is None:
             return False
         await cancel_open(connection, study_id, reason)
         return True

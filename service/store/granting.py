@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, TextClause, text
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from asyncpg import UniqueViolationError
+from sqlalchemy import TextClause, text
 
-from service.store.database import Database
+from service.store.database import Database, Row, Transaction
 from service.store.rows import parsed
 
 
@@ -170,30 +169,30 @@ NOTE_ATTEMPT = text(f"""
 
 
 async def grant_again(
-    connection: AsyncConnection, study_id: int, request: Request, ordinal: int, *, expired: bool
+    connection: Transaction, study_id: int, request: Request, ordinal: int, *, expired: bool
 ) -> Granted | None:
     """Grant a waiting trial, or one whose lease has expired; None where another was quicker or none is fresh."""
     asked: dict[str, Any] = {"study_id": study_id} if expired else {"study_id": study_id, "worker": request.worker}
-    picked = (await connection.execute(EXPIRED if expired else WAITING, asked)).mappings().one_or_none()
+    picked = await connection.one(EXPIRED if expired else WAITING, asked)
     if picked is None:
         return None
     asked = {**picked, "worker": request.worker, "ttl": request.ttl}
-    found = (await connection.execute(AGAIN, asked)).mappings().one()
+    found = (await connection.run(AGAIN, asked))[0]
     resume_step = None
     if found["attempt"] > 1:
-        resume_step = (await connection.execute(REWIND, {"id": found["id"]})).scalar_one()
+        resume_step = (await connection.run(REWIND, {"id": found["id"]}))[0]["step"]
     else:
-        await connection.execute(STARTED, {"study_id": study_id})
+        await connection.run(STARTED, {"study_id": study_id})
     noted = {**found, **_asker(request), "ordinal": ordinal, "resume_step": resume_step}
-    return _granted((await _execute_once(connection, NOTE_ATTEMPT, noted)).mappings().one())
+    return _granted((await _run_once(connection, NOTE_ATTEMPT, noted))[0])
 
 
-async def _execute_once(connection: AsyncConnection, statement: TextClause, asked: dict[str, Any]) -> CursorResult[Any]:
+async def _run_once(connection: Transaction, statement: TextClause, asked: dict[str, Any]) -> Sequence[Row]:
     """Execute what may be done once per request. Raises RequestRepeated the second time."""
     try:
-        return await connection.execute(statement, asked)
-    except IntegrityError as error:
-        if "uq_attempts_request" in str(error.orig):
+        return await connection.run(statement, asked)
+    except UniqueViolationError as error:
+        if error.constraint_name == "uq_attempts_request":
             raise RequestRepeated from None
         raise
 
@@ -232,10 +231,10 @@ NEW = text("""
 """)
 
 
-async def take_numbers(connection: AsyncConnection, study_id: int, wanted: int) -> Numbers | None:
+async def take_numbers(connection: Transaction, study_id: int, wanted: int) -> Numbers | None:
     """Take the next numbers (and cells) of a study within its budget; its row stays locked until the commit."""
     while wanted > 0:
-        row = (await connection.execute(TAKE_NUMBERS, {"id": study_id, "n": wanted})).mappings().one_or_none()
+        row = await connection.one(TAKE_NUMBERS, {"id": study_id, "n": wanted})
         if row is not None:
             numbers = tuple(range(row["first_number"], row["first_number"] + wanted))
             cells = tuple(range(row["first_cell"], row["first_cell"] + wanted))
@@ -245,7 +244,7 @@ async def take_numbers(connection: AsyncConnection, study_id: int, wanted: int) 
 
 
 async def grant_new(
-    connection: AsyncConnection, taken: Numbers, rows: Sequence[dict[str, Any]], request: Request, ordinal: int
+    connection: Transaction, taken: Numbers, rows: Sequence[dict[str, Any]], request: Request, ordinal: int
 ) -> list[Granted]:
     """Make trials (number, cell, params, explanation each) and grant them at once."""
     asked = {
@@ -256,7 +255,7 @@ async def grant_new(
         "rows": json.dumps(rows),
         **_asker(request),
     }
-    made = (await _execute_once(connection, NEW, asked)).mappings().all()
+    made = await _run_once(connection, NEW, asked)
     params = {row["number"]: row["params"] for row in rows}
     return [_granted({**row, "params": params[row["number"]], "attempt": 1, "resume_step": None}) for row in made]
 

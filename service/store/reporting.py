@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.rows import parsed
 from trialbook.wire import Measured
 
@@ -203,7 +202,7 @@ IMPORTED = text("""
 
 
 async def record_import(
-    connection: AsyncConnection, sets: MetricSets, study_id: int, trial: int, steps: Sequence[Step]
+    connection: Transaction, sets: MetricSets, study_id: int, trial: int, steps: Sequence[Step]
 ) -> None:
     """Store the curve of a trial that was run elsewhere."""
     rows = []
@@ -213,8 +212,8 @@ async def record_import(
         number = await sets.number(study_id, names)
         rows.append({"trial": trial, "step": step.step, "set": number, "vals": vals, "score": step.score})
     if rows:
-        await connection.execute(IMPORT, [{**row, "study_id": study_id} for row in rows])
-        await connection.execute(IMPORTED, {"trial": trial, "last": max(step.step for step in steps)})
+        await connection.run_each(IMPORT, [{**row, "study_id": study_id} for row in rows])
+        await connection.run(IMPORTED, {"trial": trial, "last": max(step.step for step in steps)})
 
 
 CURVE = text("""

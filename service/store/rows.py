@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from service.store.database import Row
 from trialbook.wire import TRIAL_STATES, Best, Study, Trial
-
-Row = Mapping[Any, Any]  # what SQLAlchemy gives: columns by name
 
 # Read these with `trials t join studies s`.
 TRIAL_COLUMNS = """s.name as study, t.number, t.state, t.params, t.value, t.attempt, t.worker, t.reason, t.explanation,

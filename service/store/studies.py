@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.store import cursors
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.finishing import cancel_open
 from service.store.rows import parsed, study_of
 from trialbook.wire import Study
@@ -79,9 +78,9 @@ AT_WORK = text("""
 """)
 
 
-async def insert_study(connection: AsyncConnection, study: NewStudy) -> bool:
+async def insert_study(connection: Transaction, study: NewStudy) -> bool:
     """Store a study; False where the name is taken."""
-    return (await connection.execute(INSERT, study.__dict__)).first() is not None
+    return await connection.one(INSERT, study.__dict__) is not None
 
 
 async def study_key(db: Database, name: str) -> StudyKey | None:
@@ -96,9 +95,9 @@ async def read_study(db: Database, name: str) -> Study | None:
     return found[0] if found else None
 
 
-async def read_study_on(connection: AsyncConnection, name: str) -> Study:
+async def read_study_on(connection: Transaction, name: str) -> Study:
     """A study just made in this transaction: it has no trials yet."""
-    row = (await connection.execute(ONE, {"name": name})).mappings().one()
+    row = (await connection.run(ONE, {"name": name}))[0]
     return study_of(row, {}, None, 0)
 
 
@@ -190,7 +189,7 @@ async def delete_study(db: Database, study_id: int) -> list[str]:
     """Delete a study and all that belongs to it; the files that its artifacts were kept in."""
     async with db.begin() as connection:
         await cancel_open(connection, study_id, "the study was deleted")
-        files = [row.file for row in await connection.execute(FILES, {"id": study_id})]
-        await connection.execute(DELETE, {"id": study_id})
-        await connection.execute(FORGET_EVENTS, {"id": study_id})
+        files = [row["file"] for row in await connection.run(FILES, {"id": study_id})]
+        await connection.run(DELETE, {"id": study_id})
+        await connection.run(FORGET_EVENTS, {"id": study_id})
         return files

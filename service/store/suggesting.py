@@ -143,11 +143,11 @@ async def write_suggestions(
     async with db.begin() as connection:
         if renewed:
             asked = {"study_id": study_id, "seen": seen, "rows": json.dumps(renewed)}
-            await connection.execute(RENEW, asked)
+            await connection.run(RENEW, asked)
         if fresh:
-            taken = await connection.execute(TAKE, {"study_id": study_id, "made": made, "n": len(fresh)})
-            if taken.first() is not None:
-                await connection.execute(ADD, {"study_id": study_id, "seen": seen, "rows": json.dumps(fresh)})
+            taken = await connection.one(TAKE, {"study_id": study_id, "made": made, "n": len(fresh)})
+            if taken is not None:
+                await connection.run(ADD, {"study_id": study_id, "seen": seen, "rows": json.dumps(fresh)})
 
 
 def _row(number: int, one: Suggestion) -> dict[str, Any]:  # Any: JSON

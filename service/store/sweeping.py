@@ -59,9 +59,9 @@ async def beat(db: Database, *, tolerated: float, ttl: float) -> int:
     """Note that the service lives; how many leases were made to last `ttl` seconds from now, because they were alive
     when an outage longer than `tolerated` seconds began."""
     async with db.begin() as connection:
-        since = (await connection.execute(LAST_BEAT)).scalar_one()
-        extended = (await connection.execute(EXTEND, {"since": since, "tolerated": tolerated, "ttl": ttl})).all()
-        await connection.execute(BEAT)
+        since = (await connection.run(LAST_BEAT))[0]["beat_at"]
+        extended = await connection.run(EXTEND, {"since": since, "tolerated": tolerated, "ttl": ttl})
+        await connection.run(BEAT)
         return len(extended)
 
 

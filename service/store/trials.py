@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.store import cursors
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.reporting import curve
 from service.store.rows import TRIAL_COLUMNS, trial_of
 from trialbook.wire import Attempt, Trial, TrialDetail
@@ -125,21 +124,19 @@ ADD = text("""
 """)
 
 
-async def add_trials(
-    connection: AsyncConnection, study_id: int, trials: Sequence[Added]
-) -> list[tuple[int, int]] | None:
+async def add_trials(connection: Transaction, study_id: int, trials: Sequence[Added]) -> list[tuple[int, int]] | None:
     """Add trials; their (row id, number) pairs, or None where the study is over or its budget has no room for them."""
     counted = sum(trial.state == "waiting" for trial in trials)
-    taken = (await connection.execute(TAKE, {"id": study_id, "n": len(trials), "counted": counted})).first()
+    taken = await connection.one(TAKE, {"id": study_id, "n": len(trials), "counted": counted})
     if taken is None:
         return None
     asked = {
         "id": study_id,
-        "first": taken.first,
+        "first": taken["first"],
         "params": [json.dumps(trial.params) for trial in trials],
         "states": [trial.state for trial in trials],
         "values": [trial.value for trial in trials],
         "scores": [trial.score for trial in trials],
         "attributes": [json.dumps(trial.attributes) for trial in trials],
     }
-    return [(row.id, row.number) for row in await connection.execute(ADD, asked)]
+    return [(row["id"], row["number"]) for row in await connection.run(ADD, asked)]
