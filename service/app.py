@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import problems, search
 from service.api import leases, others, studies, trials
 from service.api.bodies import Ctx
+from service.api.express import Express
 from service.auth import Reader
 from service.context import Context
 from service.dashboard import (
@@ -101,6 +102,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     _add_stream(app)
     _add_health(app, registry)
     problems.install(app, problem_pages.show)
+    app.add_middleware(Express)
     app.add_middleware(Frame, local=settings.host in LOOPBACK, durations=durations)
     return app
 

@@ -173,6 +173,7 @@ def may(*roles: Role) -> Callable[..., Awaitable[Holder]]:
 
 Reader = Annotated[Holder, Depends(may("viewer", "submitter"))]
 Submitter = Annotated[Holder, Depends(may("submitter"))]
-WorkerOnly = Annotated[Holder, Depends(may("worker", "submitter"))]
+worker_only = may("worker", "submitter")
+WorkerOnly = Annotated[Holder, Depends(worker_only)]
 Anybody = Annotated[Holder, Depends(may("viewer", "submitter", "worker"))]
 Admin = Annotated[Holder, Depends(may())]

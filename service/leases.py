@@ -62,15 +62,13 @@ Gone = Callable[[], Awaitable[bool]]
 
 async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone: Gone) -> Leases:
     """Grant up to `count` trials, waiting up to `wait_seconds` for the first of them, or until the caller is gone."""
-    if body.study is not None and await study_key(context.db, body.study) is None:
-        raise NotFound("There is no study of that name.")
     request = Request(holder.token_id, body.request_id, body.worker, context.settings.lease_seconds)
     clock = asyncio.get_running_loop().time
     deadline = clock() + body.wait_seconds
     while True:
-        if await is_gone():
-            return Leases(leases=[])
         candidates = await granting.candidates(context.db, body.trainers, body.study)
+        if body.study is not None and not candidates and await study_key(context.db, body.study) is None:
+            raise NotFound("There is no study of that name.")
         granted = await _grant(context, candidates, request, body.count)
         remaining = deadline - clock()
         if granted or remaining <= 0 or context.stopping or _is_over(body, candidates):
@@ -79,6 +77,8 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
         await _note(context, body, remaining, clock())
         soon = any(candidate.works_ahead for candidate in candidates)
         await context.bell.wait(min(SOON if soon else LOOK_AGAIN, remaining))
+        if await is_gone():
+            return Leases(leases=[])
 
 
 def _is_over(body: LeaseRequest, candidates: list[Candidate]) -> bool:

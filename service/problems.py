@@ -109,6 +109,14 @@ def show(request: Request, error: TrialbookError) -> Response:
     return problem(error, instance(request))
 
 
+def failed(request: Request, error: Exception, show: Show = show) -> Response:
+    """The answer where the database failed a request."""
+    answer = from_database(error)
+    level = logging.ERROR if answer.status == 500 else logging.WARNING
+    log.log(level, "a statement failed", exc_info=error, extra={"request": instance(request)})
+    return show(request, answer)
+
+
 def install(app: FastAPI, show: Show = show) -> None:
     """Answer all errors of an app as problems; `show` may choose another form of them for people."""
 
@@ -127,10 +135,7 @@ def install(app: FastAPI, show: Show = show) -> None:
         return show(request, kind(allow=_allowed(request) if error.status_code == 405 else None))
 
     async def database(request: Request, error: Exception) -> Response:
-        answer = from_database(error)
-        level = logging.ERROR if answer.status == 500 else logging.WARNING
-        log.log(level, "a statement failed", exc_info=error, extra={"request": instance(request)})
-        return show(request, answer)
+        return failed(request, error, show)
 
     async def anything(request: Request, error: Exception) -> Response:
         log.error("unexpected error", exc_info=error, extra={"request": instance(request)})

@@ -59,15 +59,20 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-class _JSONRequest(Request):
+class JSONRequest(Request):
+    """A request whose body is JSON in our sense, and bounded. FastAPI hides what goes wrong in reading it, so it is
+    read before."""
+
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            limit = REPORT_LIMIT if self.url.path.endswith("/reports") else BODY_LIMIT
+            limit = REPORT_LIMIT if self.scope["path"].endswith("/reports") else BODY_LIMIT
             self._body = await read_body(self, limit)
         return self._body
 
     async def json(self) -> Any:  # Any: whatever was sent
-        return parse_json(await self.body())
+        if not hasattr(self, "_json"):
+            self._json = parse_json(await self.body())
+        return self._json
 
 
 class JSONRoute(APIRoute):
@@ -84,14 +89,20 @@ class JSONRoute(APIRoute):
                 await who(request)  # nobody unknown is read any further
                 if not needs_body and not _has_body(request):
                     return await handle(request)
-                if media_type(request) != "application/json":
-                    raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
-                request = _JSONRequest(request.scope, request.receive)
-                if not await request.body():
-                    raise MalformedJSON("The body is empty.")
+                request = JSONRequest(request.scope, request.receive)
+                await read_json(request)
             return await handle(request)
 
         return read
+
+
+async def read_json(request: JSONRequest) -> Any:  # Any: whatever was sent
+    """The body's value. Raises for a body that is missing, says that it is something else, or is no JSON."""
+    if media_type(request) != "application/json":
+        raise UnsupportedMediaType("Send JSON with 'Content-Type: application/json'.")
+    if not await request.body():
+        raise MalformedJSON("The body is empty.")
+    return await request.json()
 
 
 @dataclass(frozen=True)
