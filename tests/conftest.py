@@ -72,8 +72,7 @@ def make_database(postgres_url: str, execute: Callable[..., None]) -> Callable[[
     from service.store.migrating import migrate
 
     numbers = itertools.count(1)
-    # What survives a crash is tested on servers of their own; here it would only make each commit wait for the disk.
-    execute("alter system set fsync = off", "select pg_reload_conf()", f"create database {TEMPLATE}")
+    execute(f"create database {TEMPLATE}")
     migrate(_at(postgres_url, TEMPLATE))
 
     def make() -> str:

@@ -1,18 +1,17 @@
 """examples/: what stands there is accepted by the server and does what it says."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.servers import server_process
 from trialbook import Client
 from trialbook.spec import StudySpec
 
@@ -23,18 +22,17 @@ BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """What a user would export: the address and the token of a server that runs."""
-    folder = tempfile.mkdtemp(prefix="trialbook-test-")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIALBOOK_")}
-    command = [BIN / "trialbook-server", "serve", "--port", "0", "--data", folder]
-    process = subprocess.Popen(command, env=inherited, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    ready = json.loads(process.stdout.readline())
-    yield {**inherited, "TRIALBOOK_URL": ready["url"], "TRIALBOOK_TOKEN": ready["token"], "XDG_CACHE_HOME": folder}
-    process.terminate()
-    process.wait(30)
-    shutil.rmtree(folder, ignore_errors=True)
+    cache = tmp_path_factory.mktemp("cache")
+    with server_process() as said:
+        yield {
+            **inherited,
+            "TRIALBOOK_URL": said["url"],
+            "TRIALBOOK_TOKEN": said["token"],
+            "XDG_CACHE_HOME": str(cache),
+        }
 
 
 @pytest.fixture

@@ -1,15 +1,11 @@
 """From the one-time link to the list of studies and out again, in a real Chromium against a server with tokens."""
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.servers import server_process
 from tests.service.calls import spec
 from trialbook import Client
 
@@ -20,16 +16,8 @@ REFUSED = "the server responded with a status of 40"  # Chromium's own line for 
 @pytest.fixture(scope="module")
 def ready() -> Iterator[dict[str, str]]:
     """What a server process said when it was ready: url, token and a one-time link."""
-    folder = tempfile.mkdtemp(prefix="trialbook-test-")
-    command = [sys.executable, "-m", "service", "serve", "--port", "0", "--data", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_process() as said:
+        yield said
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """A study's page in a real Chromium, against a real server: what happens is seen without a reload."""
 
 import json
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.servers import server_process
 from tests.service.calls import spec
 from trialbook import Client
 
@@ -33,16 +30,8 @@ METRICS = {"val_loss": 1.0, "train_loss": 0.5}
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a server process."""
-    folder = tempfile.mkdtemp(prefix="trialbook-test-")
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0", "--data", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_process("--no-auth") as said:
+        yield said["url"]
 
 
 @pytest.fixture

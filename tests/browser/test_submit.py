@@ -1,17 +1,13 @@
 """A study written, mended and submitted, and a table uploaded and deleted, in a real Chromium on a real server."""
 
-import json
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from tests.servers import server_process
 from tests.service.calls import spec
 from trialbook import Client
 
@@ -23,16 +19,8 @@ TABLE = "height,weight,kind\n1.5,60,a\n1.7,80,b\n"
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a server process."""
-    folder = tempfile.mkdtemp(prefix="trialbook-test-")
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0", "--data", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_process("--no-auth") as said:
+        yield said["url"]
 
 
 @pytest.fixture

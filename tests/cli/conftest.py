@@ -1,10 +1,5 @@
 """The command line in this process, against a real server."""
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from tests.servers import server_process
 from tests.service.calls import spec
 from trialbook import Client
 from trialbook.cli import app
@@ -22,16 +18,8 @@ Run = Callable[..., Result]
 @pytest.fixture(scope="package")
 def ready() -> Iterator[dict[str, str]]:
     """A server process: its URL and its token."""
-    folder = tempfile.mkdtemp(prefix="trialbook-test-")
-    command = [sys.executable, "-m", "service", "serve", "--port", "0", "--data", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_process() as said:
+        yield said
 
 
 @pytest.fixture

@@ -28,28 +28,12 @@ from trialbook.yaml_text import dump
 
 STOP_SECONDS = 20.0
 NEEDED = ("fastapi", "torch")  # what the extras server and worker bring
-SPEC: dict[str, Any] = {
+TRAINER = "mlp"
+SPEC: dict[str, Any] = {  # beside the trainer's own example of what to search over
     "name": "digits-mlp",
     "title": "A multilayer perceptron on handwritten digits",
-    "objective": {
-        "trainer": "mlp",
-        "data": "digits",
-        "metric": "val_error",
-        "direction": "minimize",
-        "fixed": {"epochs": 40, "batch_size": 64},
-    },
-    "space": {
-        "learning_rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
-        "hidden_layers": {"type": "int", "low": 1, "high": 3},
-        "width": {"type": "int", "low": 32, "high": 256, "log": True},
-        "activation": {"type": "categorical", "choices": ["relu", "leaky_relu", "tanh"]},
-        "dropout": {"type": "float", "low": 0.0, "high": 0.5},
-        "optimizer": {"type": "categorical", "choices": ["sgd", "adam"]},
-        "momentum": {"type": "float", "low": 0.0, "high": 0.99, "when": {"optimizer": ["sgd"]}},
-    },
     "sampler": {"name": "gp", "seed": 0},
     "pruner": {"name": "median", "n_startup_trials": 5, "n_warmup_steps": 3},
-    "early_stopping": {"patience": 10},
     "tags": {"demo": "yes"},
 }
 
@@ -103,8 +87,7 @@ def _run(
     for number in range(1, workers + 1):
         running.enter_context(_worker(folder, number, ready))
     begun = time.monotonic()
-    name = client.create_study({**SPEC, "name": _free_name(client), "budget": {"n_trials": trials}}).name
-    study = follow(client, name, on=say)
+    study = follow(client, client.create_study(_spec(client, trials)).name, on=say)
     took = time.monotonic() - begun
     _say_best(say, study, took)
     if output is Output.json:
@@ -120,6 +103,12 @@ def _say_best(say: Console, study: wire.Study, took: float) -> None:
         _stop("no trial is complete: look at the study's page for why")
     say.print(headline(study.spec, study.best.value, study.best.number), style="bold", markup=False)
     say.print(dump(study.best.params), end="", markup=False)
+
+
+def _spec(client: Client, trials: int) -> dict[str, Any]:
+    """A whole study: the trainer's example, how to search it, and for how long."""
+    [example] = [one["default_spec"] for one in client.list_trainers() if one["name"] == TRAINER]
+    return {**example, **SPEC, "name": _free_name(client), "budget": {"n_trials": trials}}
 
 
 def _free_name(client: Client) -> str:
