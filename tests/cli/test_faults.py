@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_missing_study_is_said_on_standard_error(run):
     said = run("show", "nothing")

@@ -6,6 +6,8 @@ import pytest
 
 from tests.service.calls import spec
 
+pytestmark = pytest.mark.slow
+
 STUDY = """\
 name: mine
 objective: {trainer: mlp, data: digits, metric: val_error}

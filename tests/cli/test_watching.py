@@ -13,6 +13,8 @@ from trialbook.cli.session import Output
 from trialbook.cli.tables import sparkline
 from trialbook.cli.watching import follow, look, picture
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def at_work(client, study):

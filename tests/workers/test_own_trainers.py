@@ -2,6 +2,10 @@
 
 import math
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 TRAIN = """
 def train(trial):
     for step in range(trial.params["steps"]):
