@@ -1,6 +1,8 @@
 """A study written, mended and submitted, and a table uploaded and deleted, in a real Chromium on a real server."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -225,3 +227,27 @@ def test_nothing_is_wider_than_the_page(page, client, width, tmp_path):
         page.goto(client.url + path)
         expect(page.locator("h1")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+# Whether the curves' chart has drawn a line of some steps.
+DRAWN = """() => {
+  const chart = window.echarts?.getInstanceByDom(document.getElementById("curves"));
+  return (chart?.getOption().series ?? []).some(one => one.data.length > 3);
+}"""
+
+
+def test_a_submitted_study_is_trained_live_and_its_best_trial_opened(page, client, tmp_path):
+    page.goto(f"{client.url}/studies/new?trainer=logistic&data=iris")
+    write(page, "n_trials: 60", "n_trials: 4")
+    page.get_by_role("button", name="Submit the study").click()
+    page.wait_for_url("**/studies/logistic-iris")
+    expect(page.locator("#command")).to_contain_text("trialbook-worker")
+    command = [sys.executable, "-m", "workers", "--url", client.url, "--token", "none", "--study", "logistic-iris"]
+    with subprocess.Popen([*command, "--drain", "--cache", str(tmp_path)]) as worker:
+        page.wait_for_function(DRAWN, timeout=90_000)
+        expect(page.locator("#state")).to_contain_text("completed", timeout=90_000)
+        assert worker.wait(60) == 0
+    best = client.get_study("logistic-iris").best
+    page.locator("#best").get_by_role("link", name=f"trial {best.number}").click()
+    page.wait_for_url(f"**/studies/logistic-iris/trials/{best.number}")
+    expect(page.get_by_text("the best so far")).to_be_visible()
