@@ -55,7 +55,7 @@ class Database:
     """One pool for the process. `begin()` is a transaction; `run()` is a single statement that is one by itself."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._dsn = dsn_of(url)
         self._size = pool_size
         self._pool: Any = None  # Any: asyncpg has no types
         self._opening = asyncio.Lock()
@@ -96,6 +96,13 @@ class Database:
                     reset=_leave,
                 )
         return self._pool
+
+
+def dsn_of(url: str) -> str:
+    """SQLAlchemy's URL as asyncpg takes it, which spells `ssl` as libpq does: any other key is a server's setting."""
+    parts = make_url(url)
+    query = {"sslmode" if key == "ssl" else key: value for key, value in parts.query.items()}
+    return parts.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
 
 
 async def _leave(connection: Any) -> None:  # Any: as above
