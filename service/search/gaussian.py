@@ -1,6 +1,7 @@
 """A Gaussian process over features in the unit cube: fitted once, then conditioned on more points at the same kernel.
 
-scikit-optimize's regressor and kernels; hyperparameters are the most probable ones under weak priors.
+scikit-optimize's regressor and kernels; the hyperparameters are the most probable ones under weak priors, by a
+likelihood of our own.
 """
 
 import warnings

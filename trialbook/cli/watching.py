@@ -1,7 +1,6 @@
 """trialbook watch: progress bars and running curves on a terminal, a line a trial in a log, or events as JSON lines."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -141,7 +140,6 @@ def _print_events(client: Client, name: str) -> wire.Study:
         print(json.dumps({"event": event.kind, **event.data}), flush=True)
     study = client.get_study(name)
     print(json.dumps({"event": "ended", "study": study.model_dump(mode="json")}), flush=True)
-    sys.stdout.flush()
     return study
 
 
