@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.servers import server_process
 from tests.service.calls import spec
 from trialbook import Client
 
@@ -27,13 +26,6 @@ DOTS = """([state, wanted]) => {
 METRICS = {"val_loss": 1.0, "train_loss": 0.5}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The URL of a server process."""
-    with server_process("--no-auth") as said:
-        yield said["url"]
-
-
 @pytest.fixture
 def client(server: str) -> Iterator[Client]:
     """A client, with one external study that goes at the end."""
@@ -42,21 +34,6 @@ def client(server: str) -> Iterator[Client]:
         made.create_study(spec(objective=objective, budget={"n_trials": 50}))
         yield made
         made.delete_study("study")
-
-
-@pytest.fixture
-def page(chromium: str, client: Client) -> Iterator[Page]:
-    """A page whose errors, the policy's violations among them, fail the test at its end."""
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        made = browser.new_page(viewport={"width": 1280, "height": 900})
-        made.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        made.on("pageerror", lambda error: wrong.append(str(error)))
-        made.set_default_timeout(20_000)
-        yield made
-        browser.close()
-    assert wrong == []
 
 
 def open_study(page: Page, client: Client, complete: int = 0) -> None:

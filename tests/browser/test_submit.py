@@ -7,22 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from tests.servers import server_process
 from tests.service.calls import spec
 from trialbook import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 REFUSED = re.compile("Failed to load resource: .* status of (422|503)")  # Chromium says so of each mistake
 TABLE = "height,weight,kind\n1.5,60,a\n1.7,80,b\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The URL of a server process."""
-    with server_process("--no-auth") as said:
-        yield said["url"]
 
 
 @pytest.fixture
@@ -35,21 +27,6 @@ def client(server: str) -> Iterator[Client]:
         for one in made.list_datasets():
             if not one.builtin:
                 made.delete_dataset(one.name)
-
-
-@pytest.fixture
-def page(chromium: str, client: Client) -> Iterator[Page]:
-    """A page whose errors, the policy's violations among them, fail the test at its end."""
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        made = browser.new_page(viewport={"width": 1280, "height": 900})
-        made.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        made.on("pageerror", lambda error: wrong.append(str(error)))
-        made.set_default_timeout(20_000)
-        yield made
-        browser.close()
-    assert [text for text in wrong if not REFUSED.match(text)] == []
 
 
 def editor(page: Page) -> Locator:
