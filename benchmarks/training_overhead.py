@@ -43,12 +43,12 @@ CASES = (
 
 def train_bare(data: Split, params: dict[str, float | int | str]) -> Iterator[dict[str, float]]:
     """The loop that a careful user writes by hand: same net, same optimizer, same metrics, nothing else."""
-    width, dropout, inputs = int(params["width"]), float(params["dropout"]), data.train.x.shape[1]
+    width, dropout, inputs = int(params["width"]), float(params["dropout"]), data.schema.size
     layers: list[nn.Module] = []
     for _ in range(int(params["hidden_layers"])):
         layers += [nn.Linear(inputs, width), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         inputs = width
-    net = nn.Sequential(*layers, nn.Linear(inputs, len(data.classes)))
+    net = nn.Sequential(nn.Flatten(), *layers, nn.Linear(inputs, len(data.schema.classes)))
     rate, batch_size = float(params["learning_rate"]), int(params["batch_size"])
     if params["optimizer"] == "adam":
         optimizer: torch.optim.Optimizer = torch.optim.Adam(net.parameters(), lr=rate, fused=True)

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
 from models.catalog import Direction
-from models.datasets import Split
+from models.datasets import Schema, Split
+
+PartName = Literal["train", "validation", "test"]
 
 
 class Epoch(NamedTuple):
@@ -50,17 +52,23 @@ class Model(Protocol):
     def epochs(self) -> int:
         """How many passes there are, at most; 1 for a model that is fitted at once."""
 
+    def prepare(self, schema: Schema) -> None:
+        """Makes first parameters for data of that schema: enough to load parameters and to predict."""
+
     def begin(self, split: Split) -> None:
-        """Takes the data and makes first parameters for its shape, also where training had begun before."""
+        """Prepares for the data and takes it, also where training had begun before."""
 
     def train(self, step: int) -> None:
         """One pass over the training part."""
 
-    def evaluate(self) -> Mapping[str, float]:
-        """The catalogue's metrics for the split's task, with the present parameters; nan and inf are allowed."""
+    def measure(self, which: PartName) -> Mapping[str, float]:
+        """The catalogue's metrics of that part without their prefix, by the present parameters; nan and inf may be."""
 
-    def predict(self, x: Tensor) -> Tensor:
-        """Features (N, …) → probabilities of the classes (N, C), or numbers (N,) in the target's unit."""
+    def predict(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Preprocessed examples (N, …) → what the model says of them, by task.
+
+        Probabilities of classes (N, C), or of each step's (N, T, C); numbers (N,) in the target's unit; tokens (N, U).
+        """
 
     def parameters(self) -> dict[str, Tensor]:
         """What was learned, by flat names: what early stopping keeps. The tensors may change with further training."""

@@ -3,18 +3,19 @@
 from typing import Any
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
-from models.descent import Descent
-from models.optimizers import Rule
-from models.units import Dense
+from models.datasets import Schema
+from models.descent import Descent, Training
+from models.outputs import choose_output
+from models.units import Dense, Flat
 
 
-def build(*, seed: int, epochs: int, batch_size: int, **rule: Any) -> Descent:  # rule: the fields of Rule
+def build(*, seed: int, **training: Any) -> Descent:  # training: the catalogue's DESCENT
     """ŷ = W x + b on standardized features and target; starts from zero."""
-    return Descent(make_affine, Rule(**rule), epochs=epochs, batch_size=batch_size, seed=seed)
+    return Descent(make_affine, Training.of(**training), seed=seed)
 
 
-def make_affine(inputs: int, outputs: int, generator: Generator) -> Dense:
+def make_affine(schema: Schema, generator: Generator) -> nn.Module:
     """An affine map from zero: its loss is convex, so there is no symmetry to break by random weights."""
-    return Dense(torch.zeros(outputs, inputs))
+    return nn.Sequential(Flat(), Dense(torch.zeros(choose_output(schema).width, schema.size)))

@@ -7,8 +7,8 @@ import torch
 from torch import Generator, Tensor
 
 from models.checkpoint import part, require_fit
-from models.datasets import Split
-from models.learner import Model
+from models.datasets import Schema, Split
+from models.learner import Model, PartName
 
 
 class Lockstep:
@@ -22,6 +22,16 @@ class Lockstep:
         self._members: list[Model] = []
         self.epochs = make(seeds[0]).epochs
 
+    def prepare(self, schema: Schema) -> None:
+        """One member for each seed, as for a split without folds."""
+        self.prepare_folds([schema])
+
+    def prepare_folds(self, schemas: Sequence[Schema]) -> None:
+        """One member for each fold's schema and seed, in the order of `begin`."""
+        self._members = [self._make(seed) for _ in schemas for seed in self._seeds]
+        for i, member in enumerate(self._members):
+            member.prepare(schemas[i // len(self._seeds)])
+
     def begin(self, split: Split) -> None:
         self._members = []
         for fold in split.folds or (split,):
@@ -34,17 +44,25 @@ class Lockstep:
         for member in self._members:
             member.train(step)
 
-    def evaluate(self) -> Mapping[str, float]:
-        measured = [member.evaluate() for member in self._members]
+    def measure(self, which: PartName) -> Mapping[str, float]:
+        measured = [member.measure(which) for member in self._members]
         if len(measured) == 1:
             return measured[0]
         columns = {name: [metrics[name] for metrics in measured] for name in measured[0]}
         means = {name: sum(values) / len(values) for name, values in columns.items()}
         return means | {f"{name}_std": spread(values) for name, values in columns.items()}
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The members' mean. Only for members with equal features, which folds of a table may not have."""
-        return torch.stack([member.predict(x) for member in self._members]).mean(dim=0)
+        return self.predict_folds([x] * (len(self._members) // len(self._seeds)), lengths)
+
+    def predict_folds(self, xs: Sequence[Tensor], lengths: Tensor | None = None) -> Tensor:
+        """The members' mean, or what most say where they say tokens; x of each fold, preprocessed as the fold's."""
+        each = [m.predict(xs[i // len(self._seeds)], lengths) for i, m in enumerate(self._members)]
+        if len(each) == 1:
+            return each[0]
+        stacked = torch.stack(each)
+        return stacked.mean(dim=0) if stacked.is_floating_point() else stacked.mode(dim=0).values
 
     def parameters(self) -> dict[str, Tensor]:
         return {f"{i}.{name}": t for i, member in enumerate(self._members) for name, t in member.parameters().items()}

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from models.descent import Descent
+from models.descent import Descent, Training
 from models.linear import make_affine
-from models.optimizers import Rule
 
 
-def build(*, seed: int, epochs: int, batch_size: int, **rule: Any) -> Descent:  # rule: the fields of Rule
+def build(*, seed: int, **training: Any) -> Descent:  # training: the catalogue's DESCENT
     """Maximum likelihood, which is the least cross-entropy; the output unit follows from the number of classes."""
-    return Descent(make_affine, Rule(**rule), epochs=epochs, batch_size=batch_size, seed=seed)
+    return Descent(make_affine, Training.of(**training), seed=seed)

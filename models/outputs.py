@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.datasets import Split
+from models.datasets import IGNORED, Schema
 from models.metrics import measure_classes, measure_numbers
 
 
@@ -88,8 +88,29 @@ class SoftmaxOutput:
         return measure_classes(predicted.masked_fill(largest.isnan(), -1), y)
 
 
-def choose_output(split: Split) -> Output:
+class StepOutput(SoftmaxOutput):
+    """One of several classes for each step of a sequence: logits (N, T, C), targets (N, T), IGNORED not counted.
+
+    The net may give fewer steps than the targets have, where all that is beyond is ignored.
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        steps = targets[:, : outputs.shape[1]]
+        return functional.cross_entropy(outputs.flatten(0, 1), steps.flatten(), ignore_index=IGNORED)
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        return outputs.softmax(dim=2)
+
+    def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
+        y = y[:, : outputs.shape[1]]
+        asked = y != IGNORED
+        return super().measure(outputs[asked], y[asked])
+
+
+def choose_output(schema: Schema) -> Output:
     """The output unit that fits the task and the number of classes."""
-    if split.task == "regression":
-        return LinearOutput(split.preprocessing.target_mean, split.preprocessing.target_deviation)
-    return SigmoidOutput() if len(split.classes) == 2 else SoftmaxOutput(len(split.classes))
+    if schema.task == "regression":
+        return LinearOutput(schema.target_mean, schema.target_deviation)
+    if schema.task == "labelling":
+        return StepOutput(len(schema.classes))
+    return SigmoidOutput() if len(schema.classes) == 2 else SoftmaxOutput(len(schema.classes))

@@ -1,20 +1,21 @@
 """The one training loop: epochs as a generator, early stopping, checkpoint and exact resume. Knows no model."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
 from models.catalog import Trainer
 from models.checkpoint import decode_epoch, encode_epoch, join, part
-from models.datasets import Split
-from models.learner import EarlyStopping, Epoch, Model
+from models.datasets import Schema, Split
+from models.learner import EarlyStopping, Epoch, PartName
+from models.lockstep import Lockstep
 
 
 class Learner:
     """A trainer with its parameters and seed, to be fitted: `for epoch in learner.fit(split): …`."""
 
-    def __init__(self, model: Model, trainer: Trainer) -> None:
+    def __init__(self, model: Lockstep, trainer: Trainer) -> None:
         self._model = model
         self._trainer = trainer
         self._last: Epoch | None = None
@@ -37,18 +38,40 @@ class Learner:
         Raises ValueError for a task that the trainer does not learn, a metric it does not report, or a checkpoint
         that does not fit.
         """
-        if split.task not in self._trainer.tasks:
-            raise ValueError(f"{self._trainer.name} learns {' and '.join(self._trainer.tasks)}, not {split.task}")
+        self._require(split.schema)
         self._begin(split, early_stopping, resume or {})
         while not self._is_over(early_stopping):
             step = 0 if self._last is None else self._last.step + 1
             self._model.train(step)
-            self._last = Epoch(step, self._model.evaluate())
+            self._last = Epoch(step, _prefixed("train_", self._model) | _prefixed("val_", self._model))
             self._keep(self._last, early_stopping)
             yield self._last
         if early_stopping is not None:
             self._final = self.state()
             self._model.load_parameters(self._kept)
+
+    def best_parameters(self) -> dict[str, Tensor]:
+        """Copies of the parameters of `best`, also in the middle of a fit: what is worth keeping of a stopped one."""
+        return _copy(self._kept or self._model.parameters())
+
+    def prepare(self, schemas: Sequence[Schema], parameters: Mapping[str, Tensor]) -> None:
+        """Takes parameters that were learned before from data of those schemas, one for each fold: then it predicts.
+
+        Raises ValueError where they don't fit.
+        """
+        self._require(schemas[0])
+        self._model.prepare_folds(schemas)
+        self._model.load_parameters(parameters)
+
+    def restore(self, split: Split, parameters: Mapping[str, Tensor]) -> None:
+        """Takes the data and parameters that were learned before, to be measured. Raises ValueError as `fit` does."""
+        self._require(split.schema)
+        self._model.begin(split)
+        self._model.load_parameters(parameters)
+
+    def measure_test(self) -> dict[str, float]:
+        """The metrics of the untouched test part, by the present parameters, as `test_…`."""
+        return _prefixed("test_", self._model)
 
     @property
     def best(self) -> Epoch | None:
@@ -71,9 +94,20 @@ class Learner:
         """Copies of what was learned; after an ended fit under early stopping, the best epoch's."""
         return _copy(self._model.parameters())
 
-    def predict(self, x: Tensor) -> Tensor:
-        """Preprocessed features (N, …) → probabilities of the classes (N, C), or numbers (N,) in the target's unit."""
-        return self._model.predict(x)
+    def predict(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Preprocessed examples (N, …) → what the model says of them, as in `Model.predict`."""
+        return self._model.predict(x, lengths)
+
+    def predict_folds(self, xs: Sequence[Tensor], lengths: Tensor | None = None) -> Tensor:
+        """The same of examples that are preprocessed as each fold's were: the folds' mean."""
+        return self._model.predict_folds(xs, lengths)
+
+    def _require(self, schema: Schema) -> None:
+        trainer = self._trainer
+        if schema.task not in trainer.tasks:
+            raise ValueError(f"{trainer.name} learns {' and '.join(trainer.tasks)}, not {schema.task}")
+        if schema.form not in trainer.forms:
+            raise ValueError(f"{trainer.name} takes data of the form {' or '.join(trainer.forms)}, not {schema.form}")
 
     def _begin(self, split: Split, early_stopping: EarlyStopping | None, resume: Mapping[str, Tensor]) -> None:
         self._model.begin(split)
@@ -103,6 +137,13 @@ class Learner:
         elif early_stopping.is_gain(epoch, self._best):
             self._best = epoch
             self._kept = _copy(self._model.parameters())
+
+
+PARTS: dict[str, PartName] = {"train_": "train", "val_": "validation", "test_": "test"}
+
+
+def _prefixed(prefix: str, model: Lockstep) -> dict[str, float]:
+    return {prefix + name: value for name, value in model.measure(PARTS[prefix]).items()}
 
 
 def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

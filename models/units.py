@@ -30,6 +30,13 @@ UNITS: dict[str, Callable[[int, float], nn.Module]] = {
 FIRST_BIAS = {"relu": 0.1}  # small and positive, so that the unit starts active for most inputs (section 6.3.1)
 
 
+class Flat(nn.Module):
+    """Examples of any form as plain features: (B, …) → (B, inputs)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+
 class Dense(nn.Module):
     """An affine layer (B, inputs) → (B, outputs)."""
 

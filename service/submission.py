@@ -13,11 +13,20 @@ from service.store.studies import NewStudy
 from trialbook.errors import FieldError, invalid
 from trialbook.spec import EXTERNAL, Objective, StudySpec
 
+WORDS = {
+    "table": "a table",
+    "image": "images",
+    "sequence": "sequences of numbers",
+    "tokens": "sequences of tokens",
+    "text": "running text",
+}
+
 
 @dataclass(frozen=True)
 class Data:
-    """A data set that a study names: its task, and for an uploaded one what pins it."""
+    """A data set that a study names: its form and task, and for an uploaded one what pins it."""
 
+    form: str
     task: str
     pinned: dict[str, Any] | None  # Any: JSON
 
@@ -45,9 +54,9 @@ async def complete(db: Database, spec: StudySpec) -> tuple[StudySpec, Data | Non
 async def _find_data(db: Database, name: str) -> Data | None:
     if (uploaded := await find_dataset(db, name)) is not None:
         pinned = uploaded.model_dump(include={"name", "sha256", "task", "target", "media_type", "size"})
-        return Data(uploaded.task, pinned)
+        return Data("table", uploaded.task, pinned)
     builtin = DATASETS.get(name)
-    return None if builtin is None else Data(builtin.task, None)
+    return None if builtin is None else Data(builtin.form, builtin.task, None)
 
 
 def _trainer_errors(trainer: BookTrainer, spec: StudySpec, data: Data | None) -> list[FieldError]:
@@ -56,6 +65,8 @@ def _trainer_errors(trainer: BookTrainer, spec: StudySpec, data: Data | None) ->
         errors.append(FieldError("/objective/data", f"is required by the trainer {trainer.name}"))
     elif data is not None and data.task not in trainer.tasks:
         errors.append(FieldError("/objective/data", f"is for {data.task}, which {trainer.name} does not do"))
+    elif data is not None and data.form not in trainer.forms:
+        errors.append(FieldError("/objective/data", f"holds {WORDS[data.form]}, which {trainer.name} does not take"))
     tasks = {data.task} if data is not None else set(trainer.tasks)
     metrics = [metric.name for metric in trainer.metrics if tasks & set(metric.tasks)]
     if objective.metric not in metrics:

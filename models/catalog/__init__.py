@@ -1,7 +1,7 @@
 """The catalogue: each trainer and each built-in data set as plain data. Loads no torch, so a server can show it."""
 
 from models.catalog.data import DATASETS
-from models.catalog.entries import BuiltinDataset, Direction, Metric, Parameter, Task, Trainer, Value
+from models.catalog.entries import BuiltinDataset, Direction, Form, Metric, Parameter, Task, Trainer, Value
 from models.catalog.linear import LINEAR, LOGISTIC
 from models.catalog.mlp import MLP
 
@@ -16,6 +16,7 @@ __all__ = [
     "TRAINERS",
     "BuiltinDataset",
     "Direction",
+    "Form",
     "Metric",
     "Parameter",
     "Task",

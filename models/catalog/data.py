@@ -3,9 +3,11 @@
 from models.catalog.entries import BuiltinDataset
 
 DATASETS: dict[str, BuiltinDataset] = {
-    "digits": BuiltinDataset("digits", "Handwritten digits, 8x8 pixels", "classification", 1797, 64, 10),
-    "iris": BuiltinDataset("iris", "Iris flowers", "classification", 150, 4, 3),
-    "wine": BuiltinDataset("wine", "Wines of three growers", "classification", 178, 13, 3),
-    "breast_cancer": BuiltinDataset("breast_cancer", "Breast cancer (Wisconsin)", "classification", 569, 30, 2),
-    "diabetes": BuiltinDataset("diabetes", "Progress of diabetes after a year", "regression", 442, 10, 0),
+    "digits": BuiltinDataset(
+        "digits", "Handwritten digits, 8x8 pixels", "classification", 1797, (1, 8, 8), 10, "image"
+    ),
+    "iris": BuiltinDataset("iris", "Iris flowers", "classification", 150, (4,), 3),
+    "wine": BuiltinDataset("wine", "Wines of three growers", "classification", 178, (13,), 3),
+    "breast_cancer": BuiltinDataset("breast_cancer", "Breast cancer (Wisconsin)", "classification", 569, (30,), 2),
+    "diabetes": BuiltinDataset("diabetes", "Progress of diabetes after a year", "regression", 442, (10,)),
 }

@@ -1,6 +1,8 @@
 """The parameters of everything that learns by gradient descent on mini-batches (chapters 7, 8 and 11)."""
 
-from models.catalog.entries import Parameter
+from models.catalog.entries import Form, Parameter
+
+FLAT: tuple[Form, ...] = ("table", "image", "sequence")  # what a model of plain features takes: it flattens the rest
 
 DESCENT: dict[str, Parameter] = {
     "learning_rate": Parameter("float", 0.05, "Step size of the first epoch", low=0.0),

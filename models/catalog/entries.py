@@ -1,11 +1,16 @@
 """What the catalogue says of a trainer, of its parameters and metrics, and of a data set: frozen values, no torch."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Task = Literal["classification", "regression"]
+# of an example: columns; channels x height x width; steps x features; a row of tokens; a stretch of running text
+Form = Literal["table", "image", "sequence", "tokens", "text"]
+# what is to be learned: a class; a number; a class for each of several heads; a class for each step of a sequence;
+# a sequence of tokens; the next word
+Task = Literal["classification", "regression", "multitask", "labelling", "seq2seq", "language"]
 Direction = Literal["minimize", "maximize"]
 Kind = Literal["float", "int", "categorical", "bool"]
 Value = float | int | str | bool
@@ -62,10 +67,15 @@ class Trainer:
     name: str
     title: str
     chapter: str
+    forms: tuple[Form, ...]
     tasks: tuple[Task, ...]
     parameters: Mapping[str, Parameter]
     metrics: tuple[Metric, ...]
     default_spec: Mapping[str, Any]  # JSON: the shape is the study spec's
+
+    def learns(self, form: Form, task: Task) -> bool:
+        """Whether it takes examples of that form and learns that task."""
+        return form in self.forms and task in self.tasks
 
     def complete(self, params: Mapping[str, object]) -> dict[str, Value]:
         """The given parameters, checked, and the defaults for the rest. Raises ValueError that names the wrong one."""
@@ -81,11 +91,22 @@ class Trainer:
 
 @dataclass(frozen=True)
 class BuiltinDataset:
-    """A data set that comes with the package; `classes` is 0 for regression."""
+    """A data set that comes with the package; `classes` is 0 where there are none.
+
+    `shape` is one example's: columns, (channels, height, width), (steps, features), or (steps,) of tokens.
+    `package` is the distribution whose files it needs, of the extra `data`; "" for none.
+    """
 
     name: str
     title: str
     task: Task
     rows: int
-    features: int
-    classes: int
+    shape: tuple[int, ...]
+    classes: int = 0
+    form: Form = "table"
+    package: str = ""
+
+    @property
+    def features(self) -> int:
+        """How many numbers one example has."""
+        return math.prod(self.shape)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from models.catalog.descent import DESCENT
+from models.catalog.descent import DESCENT, FLAT
 from models.catalog.entries import Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
 
@@ -16,6 +16,7 @@ LINEAR = Trainer(
     name="linear",
     title="Linear regression",
     chapter="5.1.4",
+    forms=FLAT,
     tasks=("regression",),
     parameters={**DESCENT, "learning_rate": replace(DESCENT["learning_rate"], default=0.01)},
     metrics=(*LOSS, *REGRESSION),
@@ -36,6 +37,7 @@ LOGISTIC = Trainer(
     name="logistic",
     title="Logistic and softmax regression",
     chapter="5.7.1",
+    forms=FLAT,
     tasks=("classification",),
     parameters=DESCENT,
     metrics=(*LOSS, *CLASSIFICATION),

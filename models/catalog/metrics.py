@@ -7,10 +7,10 @@ def _pair(name: str, direction: Direction, *tasks: Task) -> tuple[Metric, Metric
     return Metric(f"train_{name}", direction, tasks), Metric(f"val_{name}", direction, tasks)
 
 
-LOSS = _pair("loss", "minimize", "classification", "regression")
+LOSS = _pair("loss", "minimize", "classification", "regression", "multitask", "labelling", "seq2seq", "language")
 CLASSIFICATION = (
-    *_pair("error", "minimize", "classification"),
-    *_pair("accuracy", "maximize", "classification"),
+    *_pair("error", "minimize", "classification", "labelling"),
+    *_pair("accuracy", "maximize", "classification", "labelling"),
 )
 REGRESSION = (
     *_pair("mse", "minimize", "regression"),

@@ -1,6 +1,6 @@
 """The multilayer perceptron (chapter 6)."""
 
-from models.catalog.descent import DESCENT
+from models.catalog.descent import DESCENT, FLAT
 from models.catalog.entries import Parameter, Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
 
@@ -10,6 +10,7 @@ MLP = Trainer(
     name="mlp",
     title="Multilayer perceptron",
     chapter="6",
+    forms=FLAT,
     tasks=("classification", "regression"),
     parameters={
         **DESCENT,

@@ -1,5 +1,7 @@
 """The built-in sets, from scikit-learn's own files: no download."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,28 +11,41 @@ from models.catalog import DATASETS
 from models.datasets.dataset import Dataset
 from models.datasets.preprocessing import Column
 
-_READERS = {
+_BUNDLED = {
     "digits": bundled.load_digits,
     "iris": bundled.load_iris,
     "wine": bundled.load_wine,
     "breast_cancer": bundled.load_breast_cancer,
     "diabetes": bundled.load_diabetes,
 }
-_IMAGES = {"digits"}
 
 
 def load(name: str) -> Dataset:
     """A built-in set by its name, never a path: names may come from a request. Raises ValueError for an unknown one."""
-    if name not in _READERS:
-        raise ValueError(f"there is no built-in data set {name!r}; there are {', '.join(_READERS)}")
-    bunch: Any = _READERS[name]()  # scikit-learn has no types
-    classification = DATASETS[name].task == "classification"
-    scale = "pixels" if name in _IMAGES else ""
+    if name not in READERS:
+        raise ValueError(f"there is no built-in data set {name!r}; there are {', '.join(READERS)}")
+    return READERS[name](name)
+
+
+def _read_table(name: str) -> Dataset:
+    bunch: Any = _BUNDLED[name]()  # scikit-learn has no types
+    task = DATASETS[name].task
     return Dataset(
         name=name,
-        task=DATASETS[name].task,
+        task=task,
         x=torch.tensor(bunch.data, dtype=torch.float32),
-        y=torch.tensor(bunch.target, dtype=torch.int64 if classification else torch.float32),
-        columns=tuple(Column(str(feature), scale=scale) for feature in bunch.feature_names),
-        classes=tuple(str(c) for c in bunch.target_names) if classification else (),
+        y=torch.tensor(bunch.target, dtype=torch.int64 if task == "classification" else torch.float32),
+        columns=tuple(Column(str(feature)) for feature in bunch.feature_names),
+        classes=tuple(str(c) for c in bunch.target_names) if task == "classification" else (),
     )
+
+
+def _read_digits(name: str) -> Dataset:
+    table = _read_table(name)
+    return replace(table, x=table.x.reshape(-1, 1, 8, 8), columns=(), form="image")
+
+
+READERS: dict[str, Callable[[str], Dataset]] = {
+    **dict.fromkeys(("iris", "wine", "breast_cancer", "diabetes"), _read_table),
+    "digits": _read_digits,
+}

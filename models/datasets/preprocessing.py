@@ -1,8 +1,7 @@
-"""From raw columns to a learner's features: impute, standardize, encode. Everything is fitted on given rows only."""
+"""From raw examples to a learner's features: impute, standardize, encode. Everything is fitted on given rows only."""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,15 +11,10 @@ ONE_HOT_LEVELS = 32
 
 @dataclass(frozen=True)
 class Column:
-    """A raw column: a number, or a category whose codes are positions in `levels`.
-
-    Columns of the same `scale` share one mean and deviation, as the pixels of an image must, lest a pixel that is
-    hardly ever lit be blown up.
-    """
+    """A raw column: a number, or a category whose codes are positions in `levels`."""
 
     name: str
     levels: tuple[str, ...] = ()
-    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,17 +61,12 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """What was fitted: apply it to raw rows to get features (N, len(self.features)), numbers first, then categories.
-
-    `target_mean` and `target_deviation` are those of a regression's target (0 and 1 for classes); learners that need
-    a target near the unit scale use them, the parts keep the target's own unit.
-    """
+class TableEncoding:
+    """What was fitted to a table; numbers come first, then categories."""
 
     numbers: tuple[Number, ...]
     categories: tuple[Category, ...]
-    target_mean: float = 0.0
-    target_deviation: float = 1.0
+    kind: Literal["table"] = "table"
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -96,48 +85,64 @@ class Preprocessing:
         blocks += [c.encode(x[:, c.position]) for c in self.categories]
         return torch.cat(blocks, dim=1)
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
 
-    @staticmethod
-    def from_json(text: str) -> "Preprocessing":
-        """The inverse of `to_json`."""
-        fields: dict[str, Any] = json.loads(text)  # the shape is to_json's own
-        return Preprocessing(
-            numbers=tuple(Number(**n) for n in fields["numbers"]),
-            categories=tuple(
-                Category(c["position"], c["name"], tuple(c["levels"]), tuple(c["kept"])) for c in fields["categories"]
-            ),
-            target_mean=fields["target_mean"],
-            target_deviation=fields["target_deviation"],
-        )
+@dataclass(frozen=True)
+class ChannelScaling:
+    """One mean and deviation for each channel of images, or feature of sequences.
+
+    Not for each pixel, lest one that is hardly ever lit be blown up.
+    """
+
+    axis: int  # of the channels: 1 for (N, C, H, W), 2 for (N, T, F)
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    kind: Literal["channels"] = "channels"
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Raw images or sequences → standardized ones of the same shape, float32; what is missing becomes the mean."""
+        sizes = [-1 if axis == self.axis else 1 for axis in range(x.dim())]
+        means, deviations = torch.tensor(self.means).reshape(sizes), torch.tensor(self.deviations).reshape(sizes)
+        return ((x - means) / deviations).float().nan_to_num(nan=0.0)
 
 
-def fit(columns: tuple[Column, ...], x: Tensor, y: Tensor) -> Preprocessing:
-    """Fits on the rows given, which must be the training part's: x (N, columns) raw, y (N,) classes or numbers."""
+@dataclass(frozen=True)
+class Unchanged:
+    """Nothing is done: the numbers are as a learner wants them."""
+
+    kind: Literal["unchanged"] = "unchanged"
+
+    def apply(self, x: Tensor) -> Tensor:
+        return x
+
+
+Preprocessing = TableEncoding | ChannelScaling | Unchanged
+
+
+def fit_table(columns: tuple[Column, ...], x: Tensor) -> TableEncoding:
+    """Fits on the rows given, which must be the training part's: x (N, columns) raw."""
+    numbers = tuple(
+        _fit_number(position, column, x[:, position]) for position, column in enumerate(columns) if not column.levels
+    )
     categories = tuple(
         _fit_category(position, column, x[:, position]) for position, column in enumerate(columns) if column.levels
     )
-    if not y.is_floating_point():
-        return Preprocessing(_fit_numbers(columns, x), categories)
-    mean, deviation = _moments(y)
-    return Preprocessing(_fit_numbers(columns, x), categories, mean, deviation)
+    return TableEncoding(numbers, categories)
 
 
-def _fit_numbers(columns: tuple[Column, ...], x: Tensor) -> tuple[Number, ...]:
-    groups: dict[str, list[int]] = {}
-    for position, column in enumerate(columns):
-        if not column.levels:
-            groups.setdefault(column.scale or f"column {position}", []).append(position)
-    moments = {position: _moments(x[:, group]) for group in groups.values() for position in group[:1]}
-    numbers = []
-    for group in groups.values():
-        medians = x[:, group].nanmedian(dim=0).values.nan_to_num(nan=0.0).tolist()
-        mean, deviation = moments[group[0]]
-        numbers += [
-            Number(p, columns[p].name, median, mean, deviation) for p, median in zip(group, medians, strict=True)
-        ]
-    return tuple(sorted(numbers, key=lambda number: number.position))
+def fit_channels(x: Tensor, axis: int, lengths: Tensor | None = None) -> ChannelScaling:
+    """Fits on the images or sequences given, which must be the training part's; only on the steps that there are."""
+    channels = x.movedim(axis, 0)  # (C, N, …)
+    if lengths is not None:
+        there = torch.arange(x.shape[1]) < lengths[:, None]  # (N, T)
+        channels = channels[:, there]
+    fitted = [moments(channel) for channel in channels]
+    return ChannelScaling(axis, tuple(mean for mean, _ in fitted), tuple(deviation for _, deviation in fitted))
+
+
+def _fit_number(position: int, column: Column, values: Tensor) -> Number:
+    there = values[values.isfinite()]
+    median = there.median().item() if len(there) else 0.0
+    return Number(position, column.name, median, *moments(values))
 
 
 def _fit_category(position: int, column: Column, codes: Tensor) -> Category:
@@ -146,7 +151,7 @@ def _fit_category(position: int, column: Column, codes: Tensor) -> Category:
     return Category(position, column.name, column.levels, tuple(order[counts[order] > 0].tolist()))
 
 
-def _moments(values: Tensor) -> tuple[float, float]:
+def moments(values: Tensor) -> tuple[float, float]:
     """Mean and deviation of the values that are there, in float64; a constant has deviation 1, so that it becomes 0."""
     there = values[values.isfinite()].double()
     if not len(there):

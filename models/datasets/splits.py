@@ -5,30 +5,34 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from models.datasets.dataset import Dataset, Part, Split
-from models.datasets.preprocessing import fit
+from models.datasets.dataset import Dataset, Part, Schema, Split
+from models.datasets.preprocessing import Preprocessing, Unchanged, fit_channels, fit_table, moments
 
 
 def split(dataset: Dataset, seed: int = 0, *, folds: int = 1, validation: float = 0.2, test: float = 0.2) -> Split:
     """Disjoint parts, with each class in proportion; the same for the same seed, whatever is trained on them.
 
-    The test part depends on the seed alone, not on `folds`; with folds, each validates a k-th of the other rows.
-    Raises ValueError where a part would be empty.
+    The test part depends on the seed alone, not on `folds`, or is the set's own where it has one; with folds, each
+    validates a k-th of the other rows. Raises ValueError where a part would be empty.
     """
-    order = _shuffle(dataset, seed)
-    tested = _spread(len(order), test)
-    rest = order[~tested]
+    given = len(dataset.y) - dataset.own_test
+    order = _shuffle(dataset, given, seed)
+    if dataset.own_test:
+        tested, rest = torch.arange(given, len(dataset.y)), order
+    else:
+        chosen = _spread(given, test)
+        tested, rest = order[chosen], order[~chosen]
     if folds > 1:
         turns = [torch.arange(len(rest)) % folds == turn for turn in range(folds)]
     else:
         turns = [_spread(len(rest), validation / (1.0 - test))]
-    splits = [_assemble(dataset, rest[~turn], rest[turn], order[tested]) for turn in turns]
+    splits = [_assemble(dataset, rest[~turn], rest[turn], tested) for turn in turns]
     return replace(splits[0], folds=tuple(splits)) if folds > 1 else splits[0]
 
 
-def _shuffle(dataset: Dataset, seed: int) -> Tensor:
-    """Row numbers in random order; for classes, one class after the other, so that equal steps take equal shares."""
-    order = torch.randperm(len(dataset.y), generator=torch.Generator().manual_seed(seed))
+def _shuffle(dataset: Dataset, rows: int, seed: int) -> Tensor:
+    """The first `rows` in random order; classes one after the other, so that equal steps take equal shares."""
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
     return order[dataset.y[order].argsort(stable=True)] if dataset.task == "classification" else order
 
 
@@ -41,11 +45,41 @@ def _spread(rows: int, share: float) -> Tensor:
 def _assemble(dataset: Dataset, train: Tensor, validation: Tensor, test: Tensor) -> Split:
     if not (len(train) and len(validation) and len(test)):
         raise ValueError(f"{dataset.name} has too few rows ({len(dataset.y)}) for training, validation and test")
-    preprocessing = fit(dataset.columns, dataset.x[train], dataset.y[train])
+    preprocessing = _fit(dataset, train)
 
     def part(rows: Tensor) -> Part:
         rows = rows.sort().values
-        return Part(preprocessing.apply(dataset.x[rows]), dataset.y[rows])
+        lengths = None if dataset.lengths is None else dataset.lengths[rows]
+        x = preprocessing.apply(dataset.x[rows])
+        if lengths is not None and x.is_floating_point():
+            x[torch.arange(x.shape[1]) >= lengths[:, None]] = 0.0  # what is beyond the end says nothing
+        return Part(x, dataset.y[rows], lengths)
 
     parts = (part(train), part(validation), part(test))
-    return Split(dataset.name, dataset.task, *parts, dataset.classes, preprocessing)
+    return Split(_describe(dataset, parts[0], preprocessing), *parts)
+
+
+def _fit(dataset: Dataset, train: Tensor) -> Preprocessing:
+    if dataset.form == "table":
+        return fit_table(dataset.columns, dataset.x[train])
+    if not dataset.standardized or not dataset.x.is_floating_point():
+        return Unchanged()
+    lengths = None if dataset.lengths is None else dataset.lengths[train]
+    return fit_channels(dataset.x[train], 1 if dataset.form == "image" else 2, lengths)
+
+
+def _describe(dataset: Dataset, train: Part, preprocessing: Preprocessing) -> Schema:
+    mean, deviation = moments(train.y) if dataset.task == "regression" else (0.0, 1.0)
+    return Schema(
+        dataset.name,
+        dataset.form,
+        dataset.task,
+        tuple(train.x.shape[1:]),
+        dataset.classes,
+        dataset.heads,
+        dataset.source,
+        dataset.target,
+        mean,
+        deviation,
+        preprocessing,
+    )

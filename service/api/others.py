@@ -25,6 +25,7 @@ async def list_trainers(holder: Anybody) -> Page[dict[str, Any]]:
             "name": one.name,
             "title": one.title,
             "chapter": one.chapter,
+            "forms": list(one.forms),
             "tasks": list(one.tasks),
             "parameters": {name: _parameter(p) for name, p in one.parameters.items()},
             "metrics": [{"name": m.name, "direction": m.direction, "tasks": list(m.tasks)} for m in one.metrics],

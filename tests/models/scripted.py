@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from models.datasets import Split
+from models.datasets import Schema, Split
+from models.learner import PartName
 
 
 class Scripted:
@@ -14,17 +15,22 @@ class Scripted:
         self._losses, self._train_losses = losses, train_losses or [0.0] * len(losses)
         self._step = torch.tensor(-1)
 
-    def begin(self, split: Split) -> None:
+    def prepare(self, schema: Schema) -> None:
         self._step = torch.tensor(-1)
+
+    def begin(self, split: Split) -> None:
+        self.prepare(split.schema)
 
     def train(self, step: int) -> None:
         self._step.fill_(step)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def measure(self, which: PartName) -> Mapping[str, float]:
         step = int(self._step)
-        return {"train_loss": self._train_losses[step], "val_loss": self._losses[step], "val_r2": -self._losses[step]}
+        if which == "train":
+            return {"loss": self._train_losses[step]}
+        return {"loss": self._losses[step], "r2": -self._losses[step]}
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         return self._step.expand(len(x))
 
     def parameters(self) -> dict[str, Tensor]:

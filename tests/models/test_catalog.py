@@ -22,7 +22,9 @@ def test_describes_each_built_in_set_as_it_is(name: str) -> None:
     described, data = DATASETS[name], load(name)
     assert described.name == data.name == name
     assert described.task == data.task
-    assert (described.rows, described.features, described.classes) == (*data.x.shape, len(data.classes))
+    assert described.form == data.form
+    assert (described.rows, *described.shape) == tuple(data.x.shape)
+    assert described.classes == len(data.classes)
 
 
 @pytest.mark.parametrize("name", TRAINERS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.datasets import Column, Dataset, load_table, split
-from models.datasets.preprocessing import ONE_HOT_LEVELS, fit
+from models.datasets.preprocessing import ONE_HOT_LEVELS, fit_table
 from models.families import build
 
 CSV = """size,town,sold,since,price,kind
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_table_is_named(tmp_path: Path, text: str, target: 
 
 def test_missing_numbers_become_the_training_rows_median() -> None:
     x = torch.tensor([[1.0], [2.0], [torch.nan], [9.0]])
-    fitted = fit((Column("size"),), x, torch.zeros(4, dtype=torch.int64))
+    fitted = fit_table((Column("size"),), x)
     mean, deviation = 4.0, torch.tensor([1.0, 2.0, 9.0]).std(correction=0)
     expected = torch.tensor([[1.0 - mean], [2.0 - mean], [2.0 - mean], [9.0 - mean]]) / deviation
     torch.testing.assert_close(fitted.apply(x), expected)
@@ -103,7 +103,7 @@ def test_missing_numbers_become_the_training_rows_median() -> None:
 
 def test_few_categories_become_one_column_each_and_unseen_ones_none() -> None:
     town = Column("town", ("Bonn", "Köln", "Ulm"))
-    fitted = fit((town,), torch.tensor([[2.0], [0.0], [2.0]]), torch.zeros(3, dtype=torch.int64))
+    fitted = fit_table((town,), torch.tensor([[2.0], [0.0], [2.0]]))
     assert fitted.features == ("town=Ulm", "town=Bonn")
     encoded = fitted.apply(torch.tensor([[0.0], [1.0], [2.0], [torch.nan]]))
     assert encoded.tolist() == [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
@@ -112,7 +112,7 @@ def test_few_categories_become_one_column_each_and_unseen_ones_none() -> None:
 def test_many_categories_become_one_standardized_column_ordered_by_frequency() -> None:
     codes = torch.tensor([code for code in range(ONE_HOT_LEVELS + 8) for _ in range(code + 1)], dtype=torch.float32)
     column = Column("street", tuple(f"street {code}" for code in range(ONE_HOT_LEVELS + 9)))
-    fitted = fit((column,), codes[:, None], torch.zeros(len(codes), dtype=torch.int64))
+    fitted = fit_table((column,), codes[:, None])
     encoded = fitted.apply(torch.arange(ONE_HOT_LEVELS + 9.0)[:, None])[:, 0]
     assert fitted.features == ("street",)
     assert (encoded[:-1].diff() < 0).all()  # a rarer street is further up
@@ -121,7 +121,7 @@ def test_many_categories_become_one_standardized_column_ordered_by_frequency() -
 
 
 def test_a_constant_column_becomes_zero() -> None:
-    fitted = fit((Column("a"),), torch.full((5, 1), 7.0), torch.zeros(5, dtype=torch.int64))
+    fitted = fit_table((Column("a"),), torch.full((5, 1), 7.0))
     assert torch.equal(fitted.apply(torch.full((5, 1), 7.0)), torch.zeros(5, 1))
 
 

@@ -11,6 +11,7 @@ from models.catalog import TRAINERS, Value
 from models.datasets import Split, load, split
 from models.families import build
 from models.learner import EarlyStopping, Epoch
+from models.lockstep import Lockstep
 from models.training import Learner
 from tests.models.scripted import Scripted
 
@@ -36,7 +37,7 @@ def iris() -> Split:
 
 
 def follow(losses: list[float], train_losses: list[float] | None = None) -> Learner:
-    return Learner(Scripted(losses, train_losses), TRAINERS["logistic"])
+    return Learner(Lockstep(lambda seed: Scripted(losses, train_losses), [0]), TRAINERS["logistic"])
 
 
 def steps(epochs: Iterator[Epoch]) -> list[int]:
@@ -71,14 +72,14 @@ def test_early_stopping_goes_on_counting_after_a_resume(interrupted: int, iris: 
     rest = steps(resumed.fit(iris, early_stopping=STOPPING, resume=broken.state()))
     assert rest == list(range(interrupted, 6))
     assert resumed.best is not None and resumed.best.step == 2
-    assert resumed.parameters()["step"] == 2
+    assert resumed.parameters()["0.step"] == 2
 
 
 def test_early_stopping_restores_the_best_parameters(iris: Split) -> None:
     learner = follow([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
     assert steps(learner.fit(iris, early_stopping=STOPPING)) == [0, 1, 2, 3, 4]
     assert learner.best == Epoch(1, {"train_loss": 0.0, "val_loss": 1.0, "val_r2": -1.0})
-    assert learner.parameters()["step"] == 1
+    assert learner.parameters()["0.step"] == 1
 
 
 def test_early_stopping_restores_the_best_parameters_of_a_net(iris: Split) -> None:
@@ -93,7 +94,7 @@ def test_early_stopping_restores_the_best_parameters_of_a_net(iris: Split) -> No
 def test_early_stopping_restores_the_best_also_where_the_epochs_end_first(iris: Split) -> None:
     learner = follow([3.0, 1.0, 2.0])
     assert steps(learner.fit(iris, early_stopping=STOPPING)) == [0, 1, 2]
-    assert learner.parameters()["step"] == 1
+    assert learner.parameters()["0.step"] == 1
 
 
 def test_early_stopping_of_a_metric_that_is_maximized(iris: Split) -> None:
@@ -112,7 +113,7 @@ def test_without_early_stopping_the_last_epoch_counts(iris: Split) -> None:
     learner = follow([3.0, 1.0, 2.0])
     assert steps(learner.fit(iris)) == [0, 1, 2]
     assert learner.best is not None and learner.best.step == 2
-    assert learner.parameters()["step"] == 2
+    assert learner.parameters()["0.step"] == 2
 
 
 def test_early_stopping_on_a_metric_that_is_not_reported_says_which_are(iris: Split) -> None:
@@ -144,7 +145,7 @@ def test_a_finished_run_resumes_to_its_end_without_an_epoch(iris: Split) -> None
     list(finished.fit(iris, early_stopping=STOPPING))
     assert list(again.fit(iris, early_stopping=STOPPING, resume=finished.state())) == []
     assert again.best == finished.best
-    assert again.parameters()["step"] == 1
+    assert again.parameters()["0.step"] == 1
 
 
 def test_more_epochs_go_on_from_the_last_not_from_the_restored_best(iris: Split) -> None:

@@ -1,0 +1,67 @@
+"""What a net is trained for: the loss of a batch, the metrics of a part, and how its outputs read as predictions."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from models.datasets import Part, Schema
+from models.outputs import Output, choose_output
+
+EVALUATED_NUMBERS = 2**18  # inputs at a time, so that a large part's hidden layers stay within the processor's cache
+FEWEST_ROWS, MOST_ROWS = 64, 4096
+
+
+class Goal(Protocol):
+    """Knows one kind of net and target. `measure` and `predict` are called in inference mode, with the net in eval."""
+
+    def prepare(self, part: Part) -> Part:
+        """The part with `targets` as `loss` takes them; made once, before training."""
+
+    def loss(self, net: nn.Module, batch: Part) -> Tensor:
+        """What is minimized, of a prepared batch: a mean over its examples, as a scalar."""
+
+    def measure(self, net: nn.Module, part: Part) -> dict[str, Tensor]:
+        """`loss` and the catalogue's other metrics of a prepared part, as float64 scalars."""
+
+    def predict(self, net: nn.Module, part: Part) -> Tensor:
+        """What the model says of the examples, by task; y is not looked at."""
+
+
+class Supervised:
+    """A label or labels for each example: the outputs of `net(x)`, or of `net(x, lengths)`, in one output unit.
+
+    Predictions: probabilities (N, C) of classes, or (N, T, C) for each step; numbers (N,) in the target's own unit.
+    """
+
+    def __init__(self, schema: Schema, *, with_lengths: bool = False) -> None:
+        self._output: Output = choose_output(schema)
+        self._with_lengths = with_lengths
+
+    def prepare(self, part: Part) -> Part:
+        return Part(part.x, part.y, part.lengths, self._output.encode(part.y))
+
+    def loss(self, net: nn.Module, batch: Part) -> Tensor:
+        assert batch.targets is not None  # noqa: S101  # prepared
+        return self._output.loss(self._call(net, batch), batch.targets)
+
+    def measure(self, net: nn.Module, part: Part) -> dict[str, Tensor]:
+        assert part.targets is not None  # noqa: S101  # prepared
+        outputs = self._forward(net, part)
+        return {"loss": self._output.loss(outputs, part.targets).double(), **self._output.measure(outputs, part.y)}
+
+    def predict(self, net: nn.Module, part: Part) -> Tensor:
+        return self._output.predict(self._forward(net, part))
+
+    def _forward(self, net: nn.Module, part: Part) -> Tensor:
+        outputs = [self._call(net, batch) for batch in part.batches(rows_at_once(part.x))]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _call(self, net: nn.Module, batch: Part) -> Tensor:
+        outputs: Tensor = net(batch.x, batch.lengths) if self._with_lengths else net(batch.x)
+        return outputs
+
+
+def rows_at_once(x: Tensor) -> int:
+    """How many examples of x (N, …) to evaluate in one call."""
+    return max(FEWEST_ROWS, min(MOST_ROWS, EVALUATED_NUMBERS // max(1, x[:1].numel())))

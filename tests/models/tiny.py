@@ -1,0 +1,38 @@
+"""Small data sets for the battery, by name: few examples of each form and task, whose training takes milliseconds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from models.datasets import Dataset, Split, load, split
+
+
+def few(name: str, rows: int) -> Dataset:
+    """Some examples of a built-in set, the same each time."""
+    data = load(name)
+    chosen = torch.randperm(len(data.y) - data.own_test, generator=torch.Generator().manual_seed(0))[:rows]
+    lengths = None if data.lengths is None else data.lengths[chosen]
+    return replace(data, x=data.x[chosen], y=data.y[chosen], lengths=lengths, own_test=0)
+
+
+TINY: Mapping[str, Callable[[], Dataset]] = {
+    "iris": lambda: few("iris", 150),
+    "breast_cancer": lambda: few("breast_cancer", 100),
+    "diabetes": lambda: few("diabetes", 100),
+    "digits": lambda: few("digits", 100),
+}
+
+
+@cache
+def tiny(name: str) -> Split:
+    """A small set, split."""
+    return split(TINY[name]())
+
+
+@cache
+def sixteen(name: str) -> Split:
+    """Sixteen training examples of a small set."""
+    whole = tiny(name)
+    return replace(whole, train=whole.train.first(16))
