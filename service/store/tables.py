@@ -232,6 +232,8 @@ datasets = Table(
     Column("columns", Integer),
     Column("classes", Integer),
     Column("created_at", TIME, nullable=False, server_default=NOW),
+    Column("form", Text, nullable=False, server_default="table"),
+    Column("shape", ARRAY(Integer)),  # of one example
 )
 
 events = Table(
