@@ -10,4 +10,13 @@ DATASETS: dict[str, BuiltinDataset] = {
     "wine": BuiltinDataset("wine", "Wines of three growers", "classification", 178, (13,), 3),
     "breast_cancer": BuiltinDataset("breast_cancer", "Breast cancer (Wisconsin)", "classification", 569, (30,), 2),
     "diabetes": BuiltinDataset("diabetes", "Progress of diabetes after a year", "regression", 442, (10,)),
+    "adding": BuiltinDataset(
+        "adding", "Sum of two marked numbers among 200", "regression", 10_000, (200, 2), form="sequence"
+    ),
+    "adding_50": BuiltinDataset(
+        "adding_50", "Sum of two marked numbers among 50", "regression", 4000, (50, 2), form="sequence"
+    ),
+    "copy_memory": BuiltinDataset(
+        "copy_memory", "Ten symbols to repeat after 50 blanks", "labelling", 4000, (70, 10), 8, "sequence"
+    ),
 }

@@ -10,6 +10,8 @@ from sklearn import datasets as bundled
 from models.catalog import DATASETS
 from models.datasets.dataset import Dataset
 from models.datasets.preprocessing import Column
+from models.datasets.sequences import SEQUENCES
+from models.datasets.text import read_python_docs
 
 _BUNDLED = {
     "digits": bundled.load_digits,
@@ -48,4 +50,6 @@ def _read_digits(name: str) -> Dataset:
 READERS: dict[str, Callable[[str], Dataset]] = {
     **dict.fromkeys(("iris", "wine", "breast_cancer", "diabetes"), _read_table),
     "digits": _read_digits,
+    "python_docs": read_python_docs,
+    **SEQUENCES,
 }
