@@ -9,6 +9,9 @@ DATASETS: dict[str, BuiltinDataset] = {
     "iris": BuiltinDataset("iris", "Iris flowers", "classification", 150, (4,), 3),
     "wine": BuiltinDataset("wine", "Wines of three growers", "classification", 178, (13,), 3),
     "breast_cancer": BuiltinDataset("breast_cancer", "Breast cancer (Wisconsin)", "classification", 569, (30,), 2),
+    "python_docs": BuiltinDataset(
+        "python_docs", "The Python language's help pages", "language", 2048, (33,), form="text"
+    ),
     "diabetes": BuiltinDataset("diabetes", "Progress of diabetes after a year", "regression", 442, (10,)),
     "adding": BuiltinDataset(
         "adding", "Sum of two marked numbers among 200", "regression", 10_000, (200, 2), form="sequence"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 ONE_HOT_LEVELS = 32
+FEWEST_OCCURRENCES, MOST_WORDS = 2, 5_000  # of a vocabulary
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,24 @@ class ChannelScaling:
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """The words kept of a running text, as ids in its whole vocabulary: 0, "<unk>", then the most frequent first.
+
+    `counts` is how often each stands in the training part; at 0, all the words that are not kept together.
+    """
+
+    kept: tuple[int, ...]
+    counts: tuple[int, ...]
+    kind: Literal["vocabulary"] = "vocabulary"
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Raw ids (N, T) → positions in `kept` (N, T) int64; 0 for a word that is not kept."""
+        positions = torch.zeros(max(self.kept) + 2, dtype=torch.int64)  # the last: all ids beyond
+        positions[list(self.kept)] = torch.arange(len(self.kept))
+        return positions[x.clamp(max=len(positions) - 1)]
+
+
+@dataclass(frozen=True)
 class Unchanged:
     """Nothing is done: the numbers are as a learner wants them."""
 
@@ -115,7 +134,7 @@ class Unchanged:
         return x
 
 
-Preprocessing = TableEncoding | ChannelScaling | Unchanged
+Preprocessing = TableEncoding | ChannelScaling | Vocabulary | Unchanged
 
 
 def fit_table(columns: tuple[Column, ...], x: Tensor) -> TableEncoding:
@@ -137,6 +156,19 @@ def fit_channels(x: Tensor, axis: int, lengths: Tensor | None = None) -> Channel
         channels = channels[:, there]
     fitted = [moments(channel) for channel in channels]
     return ChannelScaling(axis, tuple(mean for mean, _ in fitted), tuple(deviation for _, deviation in fitted))
+
+
+def fit_vocabulary(x: Tensor) -> Vocabulary:
+    """Fits on the rows (N, T + 1) given, which must be the training part's: the words that come at least twice there.
+
+    At most 5,000 with "<unk>". A row's first word is not counted: it is the last of the row before.
+    """
+    counts = torch.bincount(x[:, 1:].flatten(), minlength=1)
+    counts[0] = 0
+    order = counts.argsort(descending=True, stable=True)[: MOST_WORDS - 1]
+    kept = order[counts[order] >= FEWEST_OCCURRENCES]
+    others = counts.sum() - counts[kept].sum()
+    return Vocabulary((0, *kept.tolist()), (int(others), *counts[kept].tolist()))
 
 
 def _fit_number(position: int, column: Column, values: Tensor) -> Number:

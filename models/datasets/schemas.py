@@ -4,7 +4,15 @@ from dataclasses import asdict
 from typing import Any
 
 from models.datasets.dataset import Head, Schema
-from models.datasets.preprocessing import Category, ChannelScaling, Number, Preprocessing, TableEncoding, Unchanged
+from models.datasets.preprocessing import (
+    Category,
+    ChannelScaling,
+    Number,
+    Preprocessing,
+    TableEncoding,
+    Unchanged,
+    Vocabulary,
+)
 
 JSON = dict[str, Any]  # Any: JSON
 
@@ -26,6 +34,8 @@ def _preprocessing(fields: JSON) -> Preprocessing:
         return Unchanged()
     if fields["kind"] == "channels":
         return ChannelScaling(fields["axis"], tuple(fields["means"]), tuple(fields["deviations"]))
+    if fields["kind"] == "vocabulary":
+        return Vocabulary(tuple(fields["kept"]), tuple(fields["counts"]))
     categories = tuple(
         Category(c["position"], c["name"], tuple(c["levels"]), tuple(c["kept"])) for c in fields["categories"]
     )
