@@ -1,12 +1,14 @@
 """Optimizers, penalties and decays against torch's plain ones and against their formulas."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.optimizers import Optimizer, Rule
+from models.optimizers import Optimizer, Rule, clip
 
 START = torch.linspace(-1.0, 1.0, 12).reshape(3, 4)
 
@@ -36,7 +38,9 @@ def quadratic(weight: Tensor) -> Tensor:
         (Rule(0.05, l2=0.1), lambda p: torch.optim.SGD(p, lr=0.05, weight_decay=0.1)),
         (Rule(0.05, "adam"), lambda p: torch.optim.Adam(p, lr=0.05)),
         (Rule(0.05, "adam", l2=0.1), lambda p: torch.optim.Adam(p, lr=0.05, weight_decay=0.1)),
-        (Rule(0.05, "adam", weight_decay=0.1), lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.1)),
+        (Rule(0.05, "adam", weight_decay=0.1), lambda p: torch.optim.Adam(p, lr=0.05, weight_decay=0.1)),
+        (Rule(0.05, "adamw", weight_decay=0.1), lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.1)),
+        (Rule(0.05, "adamw", l2=0.2), lambda p: torch.optim.Adam(p, lr=0.05, weight_decay=0.2)),
     ],
     ids=lambda value: repr(value) if isinstance(value, Rule) else "",
 )
@@ -99,3 +103,65 @@ def test_a_state_of_another_shape_is_refused() -> None:
     optimizer = Optimizer([torch.zeros(2, 2, requires_grad=True)], Rule(0.1, momentum=0.9))
     with pytest.raises(ValueError, match="momentum_buffer of parameter 0"):
         optimizer.load({"0.momentum_buffer": torch.zeros(3)})
+
+
+@pytest.mark.parametrize("norm", [0.1, 3.0, 100.0])
+def test_gradients_are_clipped_to_a_joint_norm_as_torch_clips_them(norm: float) -> None:
+    grads = [torch.full((2, 3), 2.0), torch.tensor([-1.0, 0.5])]
+    held = [torch.nn.Parameter(torch.zeros_like(g)) for g in grads]
+    for parameter, grad in zip(held, grads, strict=True):
+        parameter.grad = grad.clone()
+    torch.nn.utils.clip_grad_norm_(held, norm)
+    clip(grads, 0.0, norm)
+    for parameter, grad in zip(held, grads, strict=True):
+        torch.testing.assert_close(grad, parameter.grad)
+
+
+def test_gradients_are_clipped_entry_by_entry_before_their_norm() -> None:
+    grads = [torch.tensor([[3.0, -0.2]]), torch.tensor([-30.0])]
+    clip(grads, 1.0, 0.0)
+    assert [g.tolist() for g in grads] == [[[1.0, pytest.approx(-0.2)]], [-1.0]]
+    clip(grads, 10.0, 0.5)
+    assert torch.cat([g.flatten() for g in grads]).norm().item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_parameter_without_a_gradient_stays_and_the_others_step_as_without_it(optimizer: str) -> None:
+    rule = Rule(0.1, optimizer, momentum=0.9, l2=0.1)  # type: ignore[arg-type]
+    idle, weight, alone = (torch.ones(2, 2, requires_grad=True) for _ in range(3))
+    both, single = Optimizer([idle, weight], rule), Optimizer([alone], rule)
+    for _ in range(3):
+        both.descend(lambda: weight.square().sum())
+        single.descend(lambda: alone.square().sum())
+    assert torch.equal(idle.detach(), torch.ones(2, 2))
+    assert torch.equal(weight.detach(), alone.detach())
+
+
+def test_a_state_is_torchs_by_its_names_and_goes_on_where_it_was() -> None:
+    rule = Rule(0.1, "adam")
+    weight = START.clone().requires_grad_()
+    first = Optimizer([weight], rule)
+    for _ in range(3):
+        first.descend(lambda: quadratic(weight))
+    assert set(first.state()) == {"0.step", "0.exp_avg", "0.exp_avg_sq"}
+    copy = weight.detach().clone().requires_grad_()
+    second = Optimizer([copy], rule)
+    second.load(first.state())
+    first.descend(lambda: quadratic(weight))
+    second.descend(lambda: quadratic(copy))
+    assert torch.equal(weight, copy)
+
+
+@pytest.mark.slow  # a process of its own
+def test_training_loads_neither_torchs_compiler_nor_sympy() -> None:
+    program = (
+        "import sys\nimport torch\nfrom models.datasets import Column, Dataset, split\n"
+        "from models.families import build\n"
+        "x, y = torch.arange(40.0)[:, None], torch.arange(40) % 2\n"
+        "data = split(Dataset('few', 'classification', x, y, (Column('x'),), ('a', 'b')))\n"
+        "for optimizer in ('sgd', 'adam'):\n"
+        "    list(build('mlp', {'epochs': 1, 'optimizer': optimizer}).fit(data))\n"
+        "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
