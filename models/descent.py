@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from models.augmentation import Augmentation, Change, augment
 from models.checkpoint import part, require_fit
 from models.datasets import Part, Schema, Split
 from models.goals import Goal, Supervised
@@ -22,15 +23,18 @@ class Training:
     """How a net is trained, as in the catalogue's DESCENT."""
 
     rule: Rule
+    augmentation: Augmentation
     epochs: int
     batch_size: int
 
     @classmethod
     def of(cls, **options: Any) -> "Training":
-        """From the catalogue's parameters by name: the rule's among them."""
-        names = {field.name for field in fields(Rule)}
-        rule = Rule(**{name: value for name, value in options.items() if name in names})
-        return cls(rule, **{name: value for name, value in options.items() if name not in names})
+        """From the catalogue's parameters by name: the rule's and the augmentation's among them."""
+
+        def take(kind: type[Rule] | type[Augmentation]) -> dict[str, Any]:
+            return {field.name: options.pop(field.name) for field in fields(kind) if field.name in options}
+
+        return cls(Rule(**take(Rule)), Augmentation(**take(Augmentation)), **options)
 
 
 class Descent:
@@ -39,7 +43,8 @@ class Descent:
     _net: nn.Module
     _goal: Goal
     _optimizer: Optimizer
-    _random: Generator  # of first weights, order of the rows and dropout
+    _random: Generator  # of first weights, order of the rows, augmentation and dropout
+    _changes: tuple[Change, ...]
     _parts: dict[PartName, Part]
 
     def __init__(
@@ -58,6 +63,7 @@ class Descent:
         self.prepare(split.schema)
         parts: dict[PartName, Part] = {"train": split.train, "validation": split.validation, "test": split.test}
         self._parts = {name: self._goal.prepare(rows) for name, rows in parts.items()}
+        self._changes = self._training.augmentation.changes(split.schema)
         self._optimizer = Optimizer(self._net.parameters(), self._training.rule)
 
     def train(self, step: int) -> None:
@@ -65,6 +71,8 @@ class Descent:
         optimizer.start_epoch(step)
         shuffled = rows.take(torch.randperm(len(rows), generator=self._random))
         for batch in shuffled.batches(self._training.batch_size):
+            if self._changes:
+                batch = augment(batch, self._changes, self._random)
             torch.autograd.backward(goal.loss(net, batch))
             optimizer.step()
 

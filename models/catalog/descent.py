@@ -4,21 +4,41 @@ from models.catalog.entries import Form, Parameter
 
 FLAT: tuple[Form, ...] = ("table", "image", "sequence")  # what a model of plain features takes: it flattens the rest
 
+AUGMENTATION: dict[str, Parameter] = {  # of the training examples, anew at each step (sections 7.4 and 7.5)
+    "input_noise": Parameter(
+        "float", 0.0, "Deviation of the noise added to standardized inputs in training", low=0.0, high=100.0
+    ),
+    "shift": Parameter(
+        "int", 0, "Images move by up to so many pixels, sequences by so many steps, in training", low=0, high=100_000
+    ),
+    "rotation": Parameter(
+        "float", 0.0, "Images turn by up to so many degrees either way, in training", low=0.0, high=180.0
+    ),
+    "scaling": Parameter(
+        "float", 0.0, "Deviation of each sequence's or row's random factor of mean 1, in training", low=0.0, high=10.0
+    ),
+    "flip": Parameter("bool", False, "Mirror each image left to right with even odds, in training"),
+}
 DESCENT: dict[str, Parameter] = {
     "learning_rate": Parameter("float", 0.05, "Step size of the first epoch", low=0.0),
     "optimizer": Parameter(
         "categorical",
         "sgd",
-        "Gradient descent with momentum, or Adam (with weight_decay: AdamW)",
-        choices=("sgd", "adam"),
+        "Gradient descent with momentum, Adam, or Adam with decoupled weight decay (AdamW)",
+        choices=("sgd", "adam", "adamw"),
     ),
     "momentum": Parameter("float", 0.9, "Share of the last step that is kept; only for sgd", low=0.0, high=0.9999),
     "nesterov": Parameter("bool", False, "Take the gradient after the momentum's step; only for sgd"),
     "weight_decay": Parameter(
-        "float", 0.0, "Decoupled decay: weights shrink by learning_rate * weight_decay each step", low=0.0
+        "float",
+        0.0,
+        "With sgd and adamw, weights shrink by learning_rate * weight_decay beside each step; with adam it is as l2",
+        low=0.0,
     ),
     "l1": Parameter("float", 0.0, "L1 penalty on the weights by proximal steps: gives exact zeros", low=0.0),
     "l2": Parameter("float", 0.0, "L2 penalty: l2 / 2 * sum of squared weights is added to the loss", low=0.0),
+    "clip_norm": Parameter("float", 0.0, "Longest gradient of all parameters together; 0: any", low=0.0),
+    "clip_value": Parameter("float", 0.0, "Largest entry of a gradient, clipped before clip_norm; 0: any", low=0.0),
     "learning_rate_decay": Parameter(
         "categorical",
         "none",
@@ -33,4 +53,5 @@ DESCENT: dict[str, Parameter] = {
     ),
     "epochs": Parameter("int", 40, "Passes over the training data, at most", low=1, high=1_000_000),
     "batch_size": Parameter("int", 64, "Rows in a mini-batch", low=1, high=10_000_000),
+    **AUGMENTATION,
 }

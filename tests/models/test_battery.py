@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.catalog import DATASETS, TRAINERS, Metric, Parameter, Trainer, Value
+from models.augmentation import FORMS
+from models.catalog import DATASETS, TRAINERS, Metric, Parameter, Task, Trainer, Value
 from models.catalog.descent import DESCENT
 from models.families import FAMILIES, build
 from models.learner import EarlyStopping, Epoch
@@ -22,7 +23,19 @@ CHANGED: dict[str, dict[str, Value]] = {  # parameters that only matter beside o
     "decay_factor": {"learning_rate_decay": "linear"},
     "decay_epochs": {"learning_rate_decay": "linear"},
     "slope": {"activation": "leaky_relu"},
+    "autoencoder.optimizer": {"weight_decay": 0.1},
+    "autoencoder.penalty": {"kind": "contractive"},
+    "autoencoder.sparsity": {"kind": "sparse", "code_activation": "sigmoid"},
+    "autoencoder.activity": {"kind": "sparse", "code_activation": "sigmoid", "sparsity": "kl"},
+    "autoencoder.corruption": {"kind": "denoising"},
+    "autoencoder.noise": {"kind": "denoising"},
+    "svm.degree": {"kernel": "poly"},
+    "svm.coef0": {"kernel": "poly"},
+    "rnn.nonlinearity": {"cell": "rnn"},
+    "rnn.forget_bias": {"cell": "lstm"},
+    "rnn.dropout": {"layers": 2},
 }
+ONLY_FOR: dict[str, Task] = {"rnn.readout": "regression", "svm.epsilon": "regression", "tree.criterion": "classification"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Row:
     longer: Mapping[str, Value] = field(default_factory=dict)
     metric: str = "train_error"
     at_most: float = 0.0
+    predicting: str = ""  # before the names of the metrics that the predictions are measured by
 
     def __str__(self) -> str:
         return f"{self.trainer}-{self.data}"
@@ -56,6 +70,24 @@ class Row:
 
 
 ROWS = (
+    Row(
+        "autoencoder",
+        "iris",
+        {"code_size": 3, "width": 8},
+        {"epochs": 60, "width": 32, "learning_rate": 0.02},
+        metric="train_reconstruction",
+        at_most=0.02,
+        predicting="probe_",
+    ),
+    Row(
+        "autoencoder",
+        "diabetes",
+        {"code_size": 4, "width": 8},
+        {"epochs": 60, "width": 64, "code_size": 8, "learning_rate": 0.01},
+        metric="train_reconstruction",
+        at_most=0.02,
+        predicting="probe_",
+    ),
     Row("linear", "diabetes", longer={"epochs": 300, "learning_rate": 0.05}, metric="train_mse", at_most=1500.0),
     Row("logistic", "breast_cancer", longer={"epochs": 100}),
     Row("logistic", "iris", longer={"epochs": 200, "learning_rate": 0.3}),
@@ -68,6 +100,16 @@ ROWS = (
         metric="train_mse",
         at_most=100.0,
     ),
+    Row("polynomial", "diabetes", {"degree": 2}, {"degree": 6, "interactions": False}, "train_mse", 1e-6),
+    Row("svm", "digits", longer={"C": 1000.0}),
+    Row("svm", "diabetes", longer={"C": 1000.0, "epsilon": 0.0}, metric="train_mse", at_most=1.0),
+    Row("knn", "digits", longer={"k": 1}),
+    Row("knn", "diabetes", longer={"k": 1}, metric="train_mse", at_most=1e-6),
+    Row("tree", "digits", longer={"max_depth": 20}),
+    Row("tree", "diabetes", longer={"max_depth": 20}, metric="train_mse", at_most=1e-6),
+    Row("rnn", "digits", {"hidden_size": 6, "bidirectional": True}, {"hidden_size": 32, "learning_rate": 0.02}),
+    Row("rnn", "adding", {"hidden_size": 6}, {"hidden_size": 32, "learning_rate": 0.02, "epochs": 150}, "train_mse", 0.01),
+    Row("rnn", "copy_memory", {"hidden_size": 6}, {"hidden_size": 32, "learning_rate": 0.02, "epochs": 100}),
 )
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 each_trainer = pytest.mark.parametrize("trainer", TRAINERS.values(), ids=lambda trainer: trainer.name)
@@ -191,11 +233,11 @@ def test_predicts_what_it_is_measured_by(row: Row) -> None:
     assert len(predicted) == len(data.validation)
     if data.schema.task == "regression":
         mse = (predicted - data.validation.y).square().mean().item()
-        assert mse == pytest.approx(last.metrics["val_mse"], rel=1e-5)
+        assert mse == pytest.approx(last.metrics[f"val_{row.predicting}mse"], rel=1e-5)
     elif data.schema.task == "classification" and predicted.dim() == 2:
         assert predicted.sum(dim=1).tolist() == pytest.approx([1.0] * len(predicted), rel=1e-5)
         wrong = (predicted.argmax(dim=1) != data.validation.y).double().mean().item()
-        assert wrong == pytest.approx(last.metrics["val_error"])
+        assert wrong == pytest.approx(last.metrics[f"val_{row.predicting}error"])
 
 
 @each_row
@@ -232,17 +274,22 @@ def test_refuses_unknown_and_badly_typed_parameters_by_name(trainer: Trainer) ->
 
 
 def _changes() -> list[tuple[Row, str]]:
-    """Each trainer's own parameters; those that all descents share, once."""
-    of_all = next(row for row in ROWS if row.trainer == "mlp")
-    return [
-        (row, name)
-        for row in ROWS
-        for name in row.about.parameters
-        if row is of_all or row.about.parameters[name] is not DESCENT.get(name)
-    ]
+    """Each trainer's own parameters; those that all descents share once, where they suit the data."""
+    own = [(row, name) for row in ROWS for name, p in row.about.parameters.items() if p is not DESCENT.get(name)]
+    nets = [row for row in ROWS if row.trainer in ("mlp", "cnn")]
+    suited = {name: [row for row in nets if _suits(row, name)] for name in DESCENT}
+    return own + [(rows[0], name) for name, rows in suited.items() if rows]
 
 
-@pytest.mark.parametrize(("row", "name"), _changes(), ids=lambda value: str(value))
+def _suits(row: Row, name: str) -> bool:
+    return name not in FORMS or tiny(row.data).schema.form in FORMS[name]
+
+
+def _matters(row: Row, name: str) -> bool:
+    return ONLY_FOR.get(f"{row.trainer}.{name}") in (None, tiny(row.data).schema.task)
+
+
+@pytest.mark.parametrize(("row", "name"), [pair for pair in _changes() if _matters(*pair)], ids=str)
 def test_every_parameter_of_the_catalogue_changes_what_is_learned(row: Row, name: str) -> None:
     beside = CHANGED.get(f"{row.trainer}.{name}", CHANGED.get(name, {}))
     changed = {**beside, name: another(row.about.parameters[name])}
