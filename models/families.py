@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Mapping
 
-from models import linear, logistic, mlp
+from models import autoencoder, knn, linear, logistic, mlp, polynomial, rnn, svm, tree
 from models.catalog import TRAINERS
 from models.learner import Model
 from models.lockstep import Lockstep, derive_seeds
 from models.training import Learner
 
 FAMILIES: dict[str, Callable[..., Model]] = {
+    "autoencoder": autoencoder.build,
     "linear": linear.build,
     "logistic": logistic.build,
     "mlp": mlp.build,
+    "rnn": rnn.build,
+    "polynomial": polynomial.build,
+    "svm": svm.build,
+    "knn": knn.build,
+    "tree": tree.build,
 }
 
 

@@ -1,14 +1,24 @@
 """The catalogue: each trainer and each built-in data set as plain data. Loads no torch, so a server can show it."""
 
+from models.catalog.classical import KNN, SVM, TREE
+from models.catalog.autoencoder import AUTOENCODER
 from models.catalog.data import DATASETS
 from models.catalog.entries import BuiltinDataset, Direction, Form, Metric, Parameter, Task, Trainer, Value
 from models.catalog.linear import LINEAR, LOGISTIC
 from models.catalog.mlp import MLP
+from models.catalog.polynomial import POLYNOMIAL
+from models.catalog.rnn import RNN
 
 TRAINERS: dict[str, Trainer] = {
+    "autoencoder": AUTOENCODER,
     "linear": LINEAR,
     "logistic": LOGISTIC,
     "mlp": MLP,
+    "rnn": RNN,
+    "polynomial": POLYNOMIAL,
+    "svm": SVM,
+    "knn": KNN,
+    "tree": TREE,
 }
 
 __all__ = [

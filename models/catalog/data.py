@@ -12,6 +12,12 @@ DATASETS: dict[str, BuiltinDataset] = {
     "python_docs": BuiltinDataset(
         "python_docs", "The Python language's help pages", "language", 2048, (33,), form="text"
     ),
+    "moons": BuiltinDataset("moons", "Two half moons in the plane", "classification", 400, (2,), 2),
+    "blobs": BuiltinDataset("blobs", "Four round clusters in the plane", "classification", 400, (2,), 4),
+    "polynomial": BuiltinDataset("polynomial", "A polynomial of degree 5 with noise", "regression", 200, (1,)),
+    "digits_parity": BuiltinDataset(
+        "digits_parity", "Digits, and their parity known of few", "multitask", 1797, (1, 8, 8), form="image"
+    ),
     "diabetes": BuiltinDataset("diabetes", "Progress of diabetes after a year", "regression", 442, (10,)),
     "adding": BuiltinDataset(
         "adding", "Sum of two marked numbers among 200", "regression", 10_000, (200, 2), form="sequence"

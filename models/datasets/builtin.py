@@ -9,6 +9,8 @@ from sklearn import datasets as bundled
 
 from models.catalog import DATASETS
 from models.datasets.dataset import Dataset
+from models.datasets.generated import read_blobs, read_moons, read_polynomial
+from models.datasets.parity import read_digits_parity
 from models.datasets.preprocessing import Column
 from models.datasets.sequences import SEQUENCES
 from models.datasets.text import read_python_docs
@@ -50,6 +52,10 @@ def _read_digits(name: str) -> Dataset:
 READERS: dict[str, Callable[[str], Dataset]] = {
     **dict.fromkeys(("iris", "wine", "breast_cancer", "diabetes"), _read_table),
     "digits": _read_digits,
+    "digits_parity": read_digits_parity,
+    "polynomial": read_polynomial,
+    "moons": read_moons,
+    "blobs": read_blobs,
     "python_docs": read_python_docs,
     **SEQUENCES,
 }

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from models.datasets import Dataset, Split, load, split
+from models.datasets.sequences import make_adding, make_copy_memory
 
 
 def few(name: str, rows: int) -> Dataset:
@@ -22,6 +23,9 @@ TINY: Mapping[str, Callable[[], Dataset]] = {
     "breast_cancer": lambda: few("breast_cancer", 100),
     "diabetes": lambda: few("diabetes", 100),
     "digits": lambda: few("digits", 100),
+    "polynomial": lambda: few("polynomial", 100),
+    "adding": lambda: make_adding("adding", rows=100, steps=10),
+    "copy_memory": lambda: make_copy_memory("copy_memory", rows=80, delay=3, symbols=3, count=2),
 }
 
 
