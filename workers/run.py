@@ -22,6 +22,7 @@ from workers.settings import Settings
 LAST_SECONDS = 10.0  # how long a worker that leaves goes on trying to send what it has
 OUTPUT_SECONDS = 2.0  # how long a trial's last printed line may take through the pipe
 NEVER = float("inf")
+RECORDED = ("complete", "failed", "pruned")  # endings with a result
 T = TypeVar("T")
 
 
@@ -48,6 +49,7 @@ class Run:
         self._ids = {"study": lease.study, "number": lease.number, "attempt": lease.attempt}
         self._keeper = Keeper(client, lease, inbox.put, journal, clock)
         self._ended: Ending | None = None
+        self._attached: dict[str, Path] = {}
         self._verdict: Verdict | None = None
         self._all_sent = self._leaving = False
         self._obey_by = self._timeout_at = NEVER
@@ -60,8 +62,10 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="trialbook-") as scratch:
             ending = self._begin(Path(scratch)) or self._supervise()
             ending = self._send_rest(ending.under(self._verdict))
-            if ending.how in ("complete", "failed", "pruned"):
+            if ending.how in RECORDED:
                 self._keep_output()
+            if ending.how in (*RECORDED, "left"):
+                self._keep_attached()
             self._record(ending)
             self._keeper.stop()
         return self._leaving
@@ -135,19 +139,28 @@ class Run:
         return ending.under(self._verdict)
 
     def _keep_output(self) -> None:
-        """Store what the trial printed; that this fails is no reason for the trial to."""
+        """Store what the trial printed."""
         output = self._process.output.take(OUTPUT_SECONDS)
         if not output.strip():
             return
+        self._put("output.txt", output)
+
+    def _keep_attached(self) -> None:
+        """Store the files that training code has attached."""
+        for name, path in self._attached.items():
+            self._put(name, path)
+
+    def _put(self, name: str, content: bytes | Path) -> None:
+        """Store a file with the trial; that this fails is no reason for the trial to."""
         try:
-            self._persist(lambda: self._client.put_artifact(self._lease.lease, "output.txt", output))
-        except TrialbookError as error:
-            self._journal.write("output-refused", **self._ids, error=str(error))
+            self._persist(lambda: self._client.put_artifact(self._lease.lease, name, content))
+        except (TrialbookError, OSError) as error:
+            self._journal.write("file-refused", **self._ids, name=name, error=str(error))
 
     def _record(self, ending: Ending) -> None:
         """Finish or release the trial, as it ended; write a line in any case."""
         try:
-            if ending.how in ("complete", "failed", "pruned"):
+            if ending.how in RECORDED:
                 self._persist(lambda: self._finish(ending.as_finish()))
             elif ending.how == "left":
                 self._persist(lambda: self._client.release_lease(self._lease.lease))
@@ -210,6 +223,8 @@ class Run:
                 self._keeper.add(Report.model_validate(message["report"]))
             case "checkpoint":
                 self._keeper.add_checkpoint(message["step"], Path(message["path"]))
+            case "attached":
+                self._attached[message["name"]] = Path(message["path"])
             case "note":
                 self._journal.write("note", **self._ids, text=message["text"])
             case "ended":

@@ -1,8 +1,10 @@
-"""A trial as training code sees it: its parameters, and a way to report, save and load. Lives in the training process.
+"""A trial as training code sees it: its parameters, and a way to report, save, load and attach.
 
-Knows the pipe to the worker, but neither HTTP nor what is trained.
+Lives in the training process. Knows the pipe to the worker, but neither HTTP nor what is trained.
 """
 
+import os
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -18,6 +20,7 @@ from workers import checkpoint
 from workers.channel import Channel, Message
 
 RUN_AHEAD = 2.0  # seconds: training goes on that long unanswered, then waits as long again, once until the next answer
+OURS = ("checkpoint", "output.txt")  # files of a trial that come about otherwise
 MOST_UNANSWERED = 20_000  # reports: with a server away for long, training waits here, so that memory is bounded
 
 
@@ -85,6 +88,7 @@ class Trial:
         self._sent, self._patient = 0, True
         self._will_save = saves  # a save comes after this report, so it is the place to leave
         self._saves, self._saved_at = 0, clock()
+        self._attached = 0
 
     def report(self, step: int, **metrics: SupportsFloat) -> None:
         """Report a step's metrics: numbers, or scalars of NumPy or torch; nan and inf are data.
@@ -126,6 +130,23 @@ class Trial:
         except checkpoint.Unreadable as error:
             self.note(f"the checkpoint is damaged, so training starts from the beginning: {error}")
             return None
+
+    def attach(self, name: str, content: bytes | str | os.PathLike[str]) -> None:
+        """Keep a file with the trial, given as bytes or by its path: a plot, the trained model, what is of use later.
+
+        It is stored when the attempt ends, however it does; of two of one name the later counts. Where the server
+        refuses one, the worker's log says so and the trial goes on. Raises ValueError for a name that is taken, OSError
+        for a path that cannot be read.
+        """
+        if name in OURS:
+            raise ValueError(f"{name!r} is no name for a file of your own")
+        path = self._assignment.scratch / f"attached-{self._attached}"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            shutil.copyfile(content, path)  # which training code may go on to change
+        self._attached += 1
+        self._channel.send("attached", name=name, path=str(path))
 
     def is_save_due(self) -> bool:
         """Whether it is time for a checkpoint: the last is old, or the worker wants to leave."""

@@ -58,6 +58,7 @@ class FakeServer:
         self.decide = lambda trial, step: "continue"
         self.away, self.version, self.reason, self.datasets = False, None, "no-running-study", {}
         self.largest = self.cut = self.downloads = 0
+        self.refused = ()  # names of artifacts
         handler = type("Handler", (FakeHandler,), {"server_state": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.http.daemon_threads = True
@@ -124,6 +125,8 @@ class FakeServer:
 
     def take_artifacts(self, trial, query, content):
         name = query.pop("name")
+        if name in self.refused:
+            return 507, {"code": "storage-full", "detail": "There is no room."}
         step = int(query["step"][0]) if "step" in query else None
         if step is not None and step > max(trial.reports, default=-1):
             return 409, {"code": "checkpoint-ahead"}
