@@ -17,3 +17,11 @@ REGRESSION = (
     *_pair("mae", "minimize", "regression"),
     *_pair("r2", "maximize", "regression"),
 )
+RECONSTRUCTION = _pair("reconstruction", "minimize", "classification", "regression")
+PROBE = (
+    *_pair("probe_error", "minimize", "classification"),
+    *_pair("probe_accuracy", "maximize", "classification"),
+    *_pair("probe_mse", "minimize", "regression"),
+    *_pair("probe_mae", "minimize", "regression"),
+    *_pair("probe_r2", "maximize", "regression"),
+)
