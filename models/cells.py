@@ -112,7 +112,7 @@ class Recurrence(nn.Module):
     ) -> None:
         """First weights by `init`; biases 0, but the LSTM's forget gate's, which starts at `forget`."""
         super().__init__()
-        self._cell, self._size = CELLS[kind], size
+        self._cell, self.size = CELLS[kind], size
         gates = len(self._cell.signs)
         draw = _draw_uniform if init == "uniform" else _draw_orthogonal
         drawn = [draw(inputs, size, generator) for _ in range(gates)]
@@ -131,7 +131,7 @@ class Recurrence(nn.Module):
 
     def start(self, x: Tensor) -> State:
         """The state before the first step: zeros."""
-        return (x.new_zeros(len(x), self._size),) * self._cell.states
+        return (x.new_zeros(len(x), self.size),) * self._cell.states
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """The h of each step (B, T, H) and the state after the last, by torch's kernel; equals `unroll`."""

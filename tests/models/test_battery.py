@@ -32,6 +32,7 @@ CHANGED: dict[str, dict[str, Value]] = {  # parameters that only matter beside o
     "svm.degree": {"kernel": "poly"},
     "svm.coef0": {"kernel": "poly"},
     "rnn.nonlinearity": {"cell": "rnn"},
+    "rnn.optimizer": {"weight_decay": 0.1},
     "rnn.forget_bias": {"cell": "lstm"},
     "rnn.dropout": {"layers": 2},
 }

@@ -1,0 +1,73 @@
+"""Recurrent nets (chapter 10), over a sequence or over an image."""
+
+from dataclasses import replace
+
+from models.catalog.descent import DESCENT
+from models.catalog.entries import Parameter, Trainer
+from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
+
+_DESCENT = {
+    **DESCENT,
+    "optimizer": replace(DESCENT["optimizer"], default="adam"),
+    "learning_rate": replace(DESCENT["learning_rate"], default=0.005),
+}
+_NONLINEARITY = Parameter("categorical", "tanh", "The unit of the cell rnn", choices=("tanh", "relu"))
+
+RNN = Trainer(
+    name="rnn",
+    title="Recurrent net: vanilla RNN, LSTM or GRU",
+    chapter="10",
+    forms=("sequence", "image"),
+    tasks=("classification", "regression", "labelling"),
+    parameters={
+        **_DESCENT,
+        "cell": Parameter(
+            "categorical", "gru", "Vanilla RNN, or with gates that keep what is old", choices=("rnn", "lstm", "gru")
+        ),
+        "nonlinearity": _NONLINEARITY,
+        "hidden_size": Parameter("int", 64, "Hidden units of a cell, in each direction", low=1, high=65_536),
+        "layers": Parameter(
+            "int", 1, "Cells one above the other: each reads the states of the one below", low=1, high=100
+        ),
+        "bidirectional": Parameter("bool", False, "A second cell in each layer reads from the end to the start"),
+        "readout": Parameter(
+            "categorical",
+            "last",
+            "What the output sees: the last state, their mean or maximum, or all side by side; not for labelling",
+            choices=("last", "mean", "max", "all"),
+        ),
+        "dropout": Parameter(
+            "float", 0.0, "Share of the states dropped between layers in training", low=0.0, high=0.95
+        ),
+        "init": Parameter(
+            "categorical",
+            "orthogonal",
+            "First weights from state to state: orthogonal; or all uniform within 1 / sqrt(hidden_size)",
+            choices=("orthogonal", "uniform"),
+        ),
+        "forget_bias": Parameter(
+            "float",
+            1.0,
+            "The lstm's forget gate's bias at the start; above 0 it begins by remembering",
+            low=-100.0,
+            high=100.0,
+        ),
+    },
+    metrics=(*LOSS, *CLASSIFICATION, *REGRESSION),
+    default_spec={
+        "objective": {
+            "trainer": "rnn",
+            "data": "adding_50",
+            "metric": "val_mse",
+            "direction": "minimize",
+            "fixed": {"epochs": 20, "batch_size": 100},
+        },
+        "space": {
+            "cell": {"type": "categorical", "choices": ["rnn", "lstm", "gru"]},
+            "learning_rate": {"type": "float", "low": 1e-3, "high": 0.03, "log": True},
+            "hidden_size": {"type": "int", "low": 8, "high": 64, "log": True},
+            "bidirectional": {"type": "categorical", "choices": [False, True]},
+        },
+        "early_stopping": {"patience": 8, "min_delta": 0.0},
+    },
+)
