@@ -1,15 +1,12 @@
-"""Data sets: the built-in ones, and the users' own tables, checked when they come in."""
+"""Data sets: the built-in ones, and the users' own files, checked when they come in."""
 
 import asyncio
-import csv
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import polars as pl
 from fastapi.responses import FileResponse
 
 from models.catalog import DATASETS
+from service.contents import CSV, NPZ, PARQUET, TASKS, TEXT, inspect
 from service.context import Context
 from service.store import datasets as store
 from service.store.tokens import Holder
@@ -18,10 +15,7 @@ from trialbook.spec import SLUG
 from trialbook.wire import Dataset
 
 LIMIT = 2 * 1024**3  # bytes
-CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
-SUFFIXES = {CSV: ".csv", PARQUET: ".parquet"}
-TASKS = ("classification", "regression")
-MOST_CLASSES = 20  # whole numbers of more different values count as a quantity, where no task is named
+SUFFIXES = {CSV: ".csv", PARQUET: ".parquet", NPZ: ".npz", TEXT: ".txt"}
 NO_SET = "There is no uploaded data set of that name."
 
 
@@ -42,6 +36,8 @@ def builtin() -> list[Dataset]:
             builtin=True,
             owner=None,
             created_at=None,
+            form=one.form,
+            shape=one.shape,
         )
         for one in DATASETS.values()
     ]
@@ -58,10 +54,10 @@ async def put(
     name: str,
     chunks: AsyncIterator[bytes],
     kind: str,
-    target: str,
+    target: str | None,
     task: str | None,
 ) -> Dataset:
-    """Check and keep a table. Raises Invalid naming the row or column at fault."""
+    """Check and keep a file. Raises Invalid naming the row, column or array at fault."""
     if not SLUG.fullmatch(name):
         raise Invalid(errors=[FieldError("/name", "must be 1 to 100 of a-z, 0-9, '.', '_', '-'")])
     if name in DATASETS:
@@ -88,83 +84,6 @@ async def put(
     if kept is None:
         raise Forbidden("That data set is somebody else's.")
     return kept
-
-
-def inspect(path: Path, kind: str, target: str, task: str | None) -> dict[str, Any]:
-    """Task, rows, columns and classes of a table. Raises Invalid for what cannot be trained on."""
-    frame = _read(path, kind)
-    if frame.height == 0 or frame.width == 0:
-        raise _wrong("", "has no rows")
-    if target not in frame.columns:
-        near = ", ".join(frame.columns[:20])
-        raise _wrong("/target", f"names no column; the columns are {near}")
-    if frame.width < 2:
-        raise _wrong("/target", "is the only column: there is nothing to learn from")
-    column = frame.get_column(target)
-    if column.null_count() == frame.height:
-        raise _wrong("/target", "has no values at all")
-    for name in frame.columns:
-        if frame.get_column(name).null_count() == frame.height:
-            raise _wrong("", f"column {name!r} has no values at all")
-    classes = column.drop_nulls().n_unique()
-    task = task or _likely_task(column, classes)
-    if task == "classification" and classes < 2:
-        raise _wrong("/target", "has one class only")
-    if task == "regression" and not column.dtype.is_numeric():
-        raise _wrong("/target", "is not a column of numbers, as regression needs")
-    return {
-        "task": task,
-        "rows": frame.height,
-        "columns": frame.width - 1,
-        "classes": classes if task == "classification" else None,
-    }
-
-
-def _likely_task(target: pl.Series, distinct: int) -> str:
-    is_quantity = target.dtype.is_float() or (target.dtype.is_integer() and distinct > MOST_CLASSES)
-    return "regression" if is_quantity else "classification"
-
-
-def _read(path: Path, kind: str) -> pl.DataFrame:
-    try:
-        if kind == PARQUET:
-            return pl.read_parquet(path)
-        if (ragged := _ragged_row(path)) is not None:
-            raise _wrong("", ragged)
-        return pl.read_csv(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "is empty" if isinstance(error, pl.exceptions.NoDataError) else "could not be read as a table"
-        raise _wrong("", reason) from None
-
-
-def _ragged_row(path: Path) -> str | None:
-    """What is wrong with a CSV's header or the first row of another length."""
-
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        header = next(rows, None)
-        if not header:
-            return "is empty"
-        if len(set(header)) < len(header) or any(not name.strip() for name in header):
-            return "row 1 must be a header with a different name for each column"
-        if all(_is_number(name) for name in header):
-            return "row 1 must be a header with the columns' names; it holds numbers"
-        for row in rows:
-            if row and len(row) != len(header):
-                return f"row {rows.line_num} has {len(row)} fields, the header {len(header)}"
-    return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _wrong(pointer: str, message: str) -> Invalid:
-    return Invalid(errors=[FieldError(pointer, message)])
 
 
 async def send(context: Context, name: str, sha256: str | None) -> FileResponse:

@@ -54,7 +54,7 @@ async def complete(db: Database, spec: StudySpec) -> tuple[StudySpec, Data | Non
 async def _find_data(db: Database, name: str) -> Data | None:
     if (uploaded := await find_dataset(db, name)) is not None:
         pinned = uploaded.model_dump(include={"name", "sha256", "task", "target", "media_type", "size"})
-        return Data("table", uploaded.task, pinned)
+        return Data(uploaded.form, uploaded.task, pinned)
     builtin = DATASETS.get(name)
     return None if builtin is None else Data(builtin.form, builtin.task, None)
 

@@ -253,6 +253,8 @@ class Dataset(Answer):
     owner: str | None
     created_at: datetime | None
     title: str = ""
+    form: str = "table"
+    shape: tuple[int, ...] | None = None  # of one example
 
 
 class Worker(Answer):

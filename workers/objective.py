@@ -8,14 +8,16 @@ from typing import Any
 
 import torch
 
-from models.datasets import Dataset, Split, load, load_table, split
+from models.datasets import Dataset, Split, load, load_arrays, load_table, split
 from models.families import build
 from models.learner import EarlyStopping, Epoch
 from models.training import Learner
-from trialbook.outcomes import TrialFailed
+from trialbook.outcomes import TrialFailed, TrialPruned
 from trialbook.wire import Lease
+from workers.result import keep_model
 from workers.trial import Trial
 
+PINNED = ("media_type", "task", "target")  # what of a lease's data says how its file is read
 SPLIT_SEED = 0  # all trials of all studies on a data set share its parts, so that their values compare
 
 
@@ -34,27 +36,34 @@ def train(trial: Trial, lease: Lease) -> float:
     try:
         parts = _split(_read(lease, trial.data), lease.folds)
         learner, epochs = _begin(trial, lease, parts)
-        for epoch in epochs:
-            trial.attributes["epochs"] = epoch.step + 1
-            _require_metric(lease, epoch)
-            trial.report(epoch.step, **epoch.metrics)
-            if trial.is_save_due():
-                trial.save(epoch.step, learner.state())
+        try:
+            _train(trial, lease, learner, epochs)
+        except TrialPruned:
+            keep_model(trial, lease, learner, parts, SPLIT_SEED)
+            raise
     except ValueError as error:
         raise TrialFailed(str(error), retry=False) from error
     best = learner.best
     if best is None:
         raise TrialFailed(f"{lease.objective.trainer} trained no epoch", retry=False)
+    keep_model(trial, lease, learner, parts, SPLIT_SEED)
     trial.attributes |= _describe(learner, best, lease, parts)
     return best.metrics[str(lease.objective.metric)]
 
 
+def _train(trial: Trial, lease: Lease, learner: Learner, epochs: Iterator[Epoch]) -> None:
+    """Report each epoch, and save a checkpoint where it is time for one."""
+    for epoch in epochs:
+        trial.attributes["epochs"] = epoch.step + 1
+        _require_metric(lease, epoch)
+        trial.report(epoch.step, **epoch.metrics)
+        if trial.is_save_due():
+            trial.save(epoch.step, learner.state())
+
+
 def _read(lease: Lease, uploaded: Path | None) -> Dataset:
     if uploaded is not None and lease.data is not None:
-        name, target, task = (lease.data.get(key) for key in ("name", "target", "task"))
-        if not target or not task:
-            raise ValueError(f"the data set {name!r} needs a target column and a task to be learned from")
-        return replace(_load_table(uploaded, target, task), name=str(name))
+        return replace(_load_file(uploaded, **{key: lease.data.get(key) for key in PINNED}), name=lease.data["name"])
     if lease.objective.data is None:
         raise ValueError(f"the objective names no data set, and {lease.objective.trainer} needs one")
     return _load(lease.objective.data)
@@ -65,10 +74,15 @@ _load = lru_cache(maxsize=4)(load)
 
 
 @lru_cache(maxsize=2)
-def _load_table(path: Path, target: str, task: Any) -> Dataset:  # Any: a models.catalog.Task, checked by the server
+def _load_file(path: Path, media_type: str, task: Any, target: str | None) -> Dataset:  # Any: a models.catalog.Task
+    if media_type == "application/x-npz":
+        return load_arrays(path, task=task)
+    if not target or not task:
+        raise ValueError("the table needs a target column and a task to be learned from")
     return load_table(path, target=target, task=task)
 
 
+@lru_cache(maxsize=2)
 def _split(dataset: Dataset, folds: int) -> Split:
     return split(dataset, SPLIT_SEED, folds=folds)
 

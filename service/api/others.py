@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
-from models.catalog import TRAINERS
-from service import auth, datasets
+from service import auth, catalogue, datasets
 from service.api.bodies import Ctx, JSONRoute, chunks, media_type
 from service.auth import Admin, Anybody, Reader, Submitter
 from service.store.tokens import list_tokens as all_tokens
@@ -20,24 +19,7 @@ router = APIRouter(route_class=JSONRoute)
 @router.get("/trainers", operation_id="listTrainers", tags=["trainers"])
 async def list_trainers(holder: Anybody) -> Page[dict[str, Any]]:
     """The book's trainers: parameters, metrics, and a spec to begin with."""
-    items = [
-        {
-            "name": one.name,
-            "title": one.title,
-            "chapter": one.chapter,
-            "forms": list(one.forms),
-            "tasks": list(one.tasks),
-            "parameters": {name: _parameter(p) for name, p in one.parameters.items()},
-            "metrics": [{"name": m.name, "direction": m.direction, "tasks": list(m.tasks)} for m in one.metrics],
-            "default_spec": dict(one.default_spec),
-        }
-        for one in TRAINERS.values()
-    ]
-    return Page(items=items)
-
-
-def _parameter(parameter: Any) -> dict[str, Any]:  # Any: the catalogue's Parameter
-    return {key: value for key, value in vars(parameter).items() if value not in (None, ())}
+    return Page(items=catalogue.list_trainers())
 
 
 @router.get("/workers", operation_id="listWorkers", tags=["workers"])
@@ -59,14 +41,19 @@ async def put_dataset(
     request: Request,
     context: Ctx,
     holder: Submitter,
-    target: Annotated[str, Query(min_length=1, max_length=200)],
+    target: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     task: str | None = None,
 ) -> Dataset:
-    """Upload a table (CSV or Parquet); `target` names the column to learn. Without `task` a column of fractions, or of
-    many whole numbers, is for regression, any other for classification."""
+    """Upload a table (CSV or Parquet; `target` names the column to learn), images or sequences (NPZ with the arrays
+    `x`, `y` and, for sequences that differ in it, `lengths`), or running text.
+
+    x is (N, F), (N, T, F) for sequences or (N, C, H, W) for images; y is (N,), or (N, T) for a class at each step
+    (-1: none is asked). Without `task`, fractions, or a column of many different whole numbers, are for regression,
+    any other target for classification; text is for a language model.
+    """
     kind = media_type(request)
-    if kind not in (datasets.CSV, datasets.PARQUET):
-        raise UnsupportedMediaType(f"Send the table as {datasets.CSV} or {datasets.PARQUET}.")
+    if kind not in datasets.SUFFIXES:
+        raise UnsupportedMediaType(f"Send the file as one of {', '.join(datasets.SUFFIXES)}.")
     return await datasets.put(context, holder, name, chunks(request), kind, target, task)
 
 

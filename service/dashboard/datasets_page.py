@@ -1,4 +1,4 @@
-"""The page of all data sets: what studies can name, and where one's own tables come in."""
+"""The page of all data sets: what studies can name, and where one's own files come in."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from service import datasets
+from service import contents, datasets
 from service.api.bodies import Ctx
 from service.auth import Reader
 from service.dashboard import words
@@ -15,7 +15,8 @@ from service.store.tokens import Holder
 from trialbook.wire import Dataset
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-MEDIA_TYPES = {".csv": datasets.CSV, ".parquet": datasets.PARQUET}
+MEDIA_TYPES = {suffix: kind for kind, suffix in datasets.SUFFIXES.items()}
+ROWS = {"table": "row", "image": "image", "sequence": "sequence", "text": "word"}
 UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -27,6 +28,14 @@ class Row:
     size: str
     shape: str
     may_delete: bool
+
+    @property
+    def example(self) -> str:
+        """What one row is: its form and size."""
+        size = " × ".join(str(n) for n in self.data.shape or ())
+        if self.data.form == "table":
+            return words.count(self.data.columns, "column") if self.data.columns else "–"
+        return f"{self.data.form} {size}".strip()
 
     @property
     def lost(self) -> str:
@@ -54,7 +63,7 @@ class DatasetsPage:
 
     @property
     def most(self) -> str:
-        """The size of the largest table that is taken."""
+        """The size of the largest file that is taken."""
         return f"{self.limit / 1024**3:g} GiB"
 
 
@@ -67,7 +76,7 @@ async def datasets_page(request: Request, context: Ctx, holder: Reader) -> HTMLR
 def view(found: list[Dataset], holder: Holder) -> DatasetsPage:
     """All that the template needs."""
     rows = (Row(one, shown_size(one.size), _shape(one), _may_delete(holder, one)) for one in found)
-    return DatasetsPage(tuple(rows), datasets.TASKS, MEDIA_TYPES, datasets.LIMIT, holder.role in ("submitter", "admin"))
+    return DatasetsPage(tuple(rows), contents.TASKS, MEDIA_TYPES, datasets.LIMIT, holder.role in ("submitter", "admin"))
 
 
 def _may_delete(holder: Holder, one: Dataset) -> bool:
@@ -75,7 +84,7 @@ def _may_delete(holder: Holder, one: Dataset) -> bool:
 
 
 def _shape(one: Dataset) -> str:
-    return "of unknown length" if one.rows is None else words.count(one.rows, "row")
+    return "of unknown length" if one.rows is None else words.count(one.rows, ROWS.get(one.form, "example"))
 
 
 def shown_size(size: int | None) -> str:

@@ -7,13 +7,14 @@ from sqlalchemy import text
 from service.store.database import Database
 from trialbook.wire import Dataset
 
-COLUMNS = "name, owner, sha256, size, media_type, task, target, rows, columns, classes, created_at"
+COLUMNS = "name, owner, sha256, size, media_type, task, target, rows, columns, classes, created_at, form, shape"
 PUT = text(f"""
-    insert into datasets (name, owner, sha256, size, media_type, task, target, rows, columns, classes)
-    values (:name, :owner, :sha256, :size, :media_type, :task, :target, :rows, :columns, :classes)
+    insert into datasets (name, owner, sha256, size, media_type, task, target, rows, columns, classes,
+        form, shape)
+    values (:name, :owner, :sha256, :size, :media_type, :task, :target, :rows, :columns, :classes, :form, :shape)
     on conflict (name) do update set sha256 = excluded.sha256, size = excluded.size, task = excluded.task,
         media_type = excluded.media_type, target = excluded.target, rows = excluded.rows, columns = excluded.columns,
-        classes = excluded.classes, created_at = clock_timestamp()
+        classes = excluded.classes, form = excluded.form, shape = excluded.shape, created_at = clock_timestamp()
         where datasets.owner = excluded.owner or :anyone
     returning {COLUMNS}
 """)  # noqa: S608  # column names of our own

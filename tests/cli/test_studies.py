@@ -42,6 +42,37 @@ def test_study_in_json_is_submitted_as_json(run, client, tmp_path):
     assert json.loads(run("submit", str(path), "-o", "json").stdout)["name"] == "tabbed"
 
 
+def test_trainer_alone_makes_a_study_under_a_free_name(run, client):
+    for name in ("logistic-iris", "logistic-iris-2"):
+        assert run("submit", "--trainer", "logistic", "--data", "iris", "--trials", "3").exit_code == 0
+        study = client.get_study(name)
+        assert (study.n_trials, study.spec["objective"]["data"]) == (3, "iris")
+
+
+def test_trainer_takes_the_metric_that_the_data_has(run, client):
+    said = run("submit", "--trainer", "mlp", "--data", "diabetes", "--name", "mine", "--dry-run", "-o", "json")
+    assert json.loads(said.stdout)["spec"]["objective"]["metric"].startswith("val_m")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trainer", "mlq"], "There is no trainer 'mlq'; there are linear"),
+        (["--trainer", "mlp", "--data", "nothing"], "There is no data set 'nothing'"),
+        (["--trainer", "linear", "--data", "iris"], "which linear does not take"),
+    ],
+)
+def test_trainer_that_cannot_be_named_says_why(run, client, arguments, said):
+    answer = run("submit", *arguments)
+    assert answer.exit_code == 1
+    assert said in answer.stderr
+
+
+def test_either_a_file_or_a_trainer_is_wanted(run, client, file):
+    assert run("submit").exit_code == run("submit", str(file), "--trainer", "mlp").exit_code == 2
+    assert run("submit", str(file), "--data", "iris").exit_code == 2
+
+
 def test_mistakes_are_shown_at_their_lines(run, client, file):
     file.write_text(STUDY.replace("low: 1.0e-4", "low: 2.0").replace("mlp", "mlq"))
     said = run("submit", str(file))

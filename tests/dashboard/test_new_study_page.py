@@ -7,11 +7,12 @@ import httpx
 import pytest
 
 from models.catalog import TRAINERS
-from service.dashboard.new_study_page import names_like, starting
+from service.dashboard.new_study_page import starting
 from service.yaml_body import Located
 from tests.dashboard.test_study_page import HTML, as_role
 from tests.service.calls import spec, submit
 from trialbook.spec import StudySpec
+from trialbook.starting import names_like
 from trialbook.yaml_text import dump, text_of
 
 pytestmark = pytest.mark.anyio

@@ -1,13 +1,16 @@
 """The users' own tables: checked when they come in, kept under a hash, shared to read and owned to change."""
 
 import hashlib
+import io
 
+import numpy as np
 import polars as pl
 import pytest
 
 from tests.service.calls import spec
 
 pytestmark = pytest.mark.anyio
+SEQUENCES = np.zeros((6, 4, 2))
 TABLE = b"height,weight,kind\n1.5,60,a\n1.7,80,b\n1.6,,a\n"
 
 
@@ -123,3 +126,85 @@ async def test_task_that_is_not_named_is_seen_from_the_target(serve, values, tas
     table = "x,kind\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values))
     async with serve() as client:
         assert (await put(client, table.encode())).json()["task"] == task
+
+
+def packed(**arrays) -> bytes:
+    """Arrays as an NPZ file."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+async def put_arrays(client, content, **query):
+    headers = {"content-type": "application/x-npz"}
+    return await client.put("/api/v1/datasets/arrays", params=query, content=content, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "query", "form", "task", "classes"),
+    [
+        ({"x": np.zeros((6, 1, 4, 5)), "y": np.arange(6) % 3}, {}, "image", "classification", 3),
+        ({"x": SEQUENCES, "y": np.arange(6) / 7}, {}, "sequence", "regression", None),
+        ({"x": SEQUENCES, "y": np.arange(24).reshape(6, 4) % 5 - 1}, {}, "sequence", "labelling", 4),
+        (
+            {"x": SEQUENCES, "y": np.arange(6) % 2, "lengths": np.full(6, 3)},
+            {},
+            "sequence",
+            "classification",
+            2,
+        ),
+        ({"x": np.zeros((6, 4)), "y": np.arange(6)}, {"task": "regression"}, "table", "regression", None),
+    ],
+)
+async def test_arrays_are_told_of_by_their_form(serve, arrays, query, form, task, classes):
+    async with serve() as client:
+        made = (await put_arrays(client, packed(**arrays), **query)).json()
+    assert (made["form"], made["task"], made["classes"], made["rows"]) == (form, task, classes, 6)
+    assert tuple(made["shape"]) == arrays["x"].shape[1:]
+
+
+@pytest.mark.parametrize(
+    ("content", "query", "said"),
+    [
+        (b"no archive", {}, "could not be read as NPZ"),
+        (packed(x=np.zeros((3, 2))), {}, "holds no array 'y'"),
+        (packed(x=np.zeros(3), y=np.zeros(3)), {}, "x is (3,); it must be"),
+        (packed(x=np.array([["a"], ["b"]]), y=np.arange(2)), {}, "which are no numbers"),
+        (packed(x=np.array([[None], [1]], dtype=object), y=np.arange(2)), {}, "which are no numbers"),
+        (packed(x=np.zeros((3, 2)), y=np.array([1, None, 2], dtype=object)), {}, "could not be read"),
+        (packed(x=np.zeros((3, 2)), y=np.arange(4)), {}, "y is (4,), but"),
+        (packed(x=np.zeros((3, 2)), y=np.zeros(3, dtype=int)), {}, "y has one class only"),
+        (packed(x=np.zeros((3, 2)), y=np.array([0.5, 1, 2])), {"task": "classification"}, "fractions"),
+        (packed(x=np.zeros((3, 2)), y=np.array([np.nan, 1, 2])), {}, "not finite"),
+        (packed(x=np.zeros((3, 4, 2)), y=np.arange(3), lengths=np.array([1, 5, 2])), {}, "lengths must be from 1 to 4"),
+        (packed(x=np.zeros((3, 2)), y=np.arange(3), lengths=np.ones(3, dtype=int)), {}, "lengths belong to sequences"),
+        (packed(x=np.zeros((3, 2)), y=np.arange(3)), {"task": "language"}, "running text"),
+        (packed(x=np.zeros((3, 2)), y=np.arange(3)), {"task": "guessing"}, "must be one of"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_mistake_in_arrays_is_named(serve, content, query, said):
+    async with serve() as client:
+        answer = await put_arrays(client, content, **query)
+    assert answer.status_code == 422
+    assert said in answer.json()["errors"][0]["message"]
+
+
+async def test_archive_that_unpacks_to_too_much_is_refused_unread(serve):
+    entries = packed(x=np.zeros((5, 2)), y=np.arange(5), z=np.arange(5)).split(b"PK\x01\x02")  # of its directory
+    bomb = b"PK\x01\x02".join([entries[0], *(one[:20] + b"\xf0\xff\xff\xff" + one[24:] for one in entries[1:])])
+    async with serve() as client:
+        answer = await put_arrays(client, bomb)
+    assert "unpacks to more than" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(b"few words", "has 2 words"), (b"\xff" * 9, "is not UTF-8"), (b"a\0b\n", "NUL")]
+)
+async def test_text_is_counted_and_checked(serve, text, said):
+    kind = {"content-type": "text/plain"}
+    async with serve() as client:
+        good = await client.put("/api/v1/datasets/book", content=b"one two three\n" * 400, headers=kind)
+        bad = await client.put("/api/v1/datasets/bad", content=text, headers=kind)
+    assert (good.json()["form"], good.json()["task"], good.json()["rows"]) == ("text", "language", 1200)
+    assert said in bad.json()["errors"][0]["message"]

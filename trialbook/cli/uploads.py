@@ -10,6 +10,7 @@ from rich.text import Text
 from trialbook import wire
 from trialbook.cli.session import URL, As, Output, Token, Yes, ask, connected, console, say_json
 
+ROWS = {"table": "rows", "image": "images", "sequence": "sequences", "text": "words"}
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="List, upload and delete data sets.")
 
 
@@ -25,13 +26,14 @@ def list_data(url: URL = None, token: Token = None, output: As = Output.text) ->
 
 @app.command("put")
 def put(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .csv or .parquet file")],
-    target: Annotated[str, typer.Option(help="The column to be predicted")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .csv, .parquet, .npz or .txt file")],
+    target: Annotated[str | None, typer.Option(help="The column of a table that is to be predicted")] = None,
     name: Annotated[str | None, typer.Option(help="The data set's name; else the file's")] = None,
     task: Annotated[
         str | None,
         typer.Option(
-            help="classification or regression; else by the target: fractions or many whole numbers are for regression"
+            help="classification, regression, labelling or language; else as the data says: fractions, or many "
+            "different whole numbers, are for regression"
         ),
     ] = None,
     url: URL = None,
@@ -42,13 +44,20 @@ def put(
 
     [bold]trialbook data put wine.csv --target quality --task regression[/bold]
         then in a study: objective: {trainer: mlp, data: wine, …}
+
+    [bold]trialbook data put scans.npz[/bold]
+        images x (N, C, H, W) or sequences x (N, T, F), with y and, where sequences differ in it, lengths
+
+    [bold]trialbook data put book.txt[/bold]
+        running text for word2vec and language_model
     """
     with connected(url, token, output) as client:
         stored = client.put_dataset(name or file.stem.lower(), file, target=target, task=task)
         if output is Output.json:
             return say_json(stored)
         return console.print(
-            f"{stored.name} is stored: {stored.task}, {stored.rows} rows, {stored.columns} columns", markup=False
+            f"{stored.name} is stored: {stored.task}, {stored.rows} {ROWS.get(stored.form, 'examples')}{_of(stored)}",
+            markup=False,
         )
 
 
@@ -63,10 +72,21 @@ def delete(name: str, yes: Yes = False, url: URL = None, token: Token = None) ->
 
 def _table(found: list[wire.Dataset]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
-    for title in ("data", "task", "rows", "columns", "target", "from"):
-        table.add_column(title, justify="right" if title in ("rows", "columns") else "left")
+    for title in ("data", "task", "rows", "of", "target", "from"):
+        table.add_column(title, justify="right" if title == "rows" else "left")
     for one in found:
-        sizes = ("–" if size is None else str(size) for size in (one.rows, one.columns))
+        sizes = ("–" if one.rows is None else str(one.rows), _example(one))
         origin = "built in" if one.builtin else one.owner or ""
         table.add_row(Text(one.name, "bold"), one.task, *sizes, Text(one.target or ""), Text(origin))
     return table
+
+
+def _of(one: wire.Dataset) -> str:
+    return f" of {_example(one)}" if one.shape else ""
+
+
+def _example(one: wire.Dataset) -> str:
+    """What one row is: `10 columns`, `image 1 × 28 × 28`."""
+    if one.form == "table":
+        return "–" if one.columns is None else f"{one.columns} columns"
+    return " ".join([one.form, " × ".join(str(n) for n in one.shape or ())]).strip()

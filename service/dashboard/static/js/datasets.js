@@ -4,6 +4,8 @@ import { call } from "./api.js";
 import { refresh, tellAges, wireCopies } from "./parts.js";
 import { columnsOf, nameOf, put } from "./upload.js";
 
+const TABLES = [".csv", ".parquet"]; // kinds of files of which one column is the target
+
 const form = /** @type {HTMLFormElement|null} */ (document.getElementById("upload"));
 const really = document.getElementById("really");
 
@@ -73,15 +75,18 @@ function wireUpload(upload) {
     const columns = await columnsOf(one);
     document.getElementById("columns").replaceChildren(...columns.map((column) => new Option(column, column)));
     if (columns.length && !columns.includes(target.value)) target.value = columns.at(-1);
+    target.closest("[data-of-tables]").hidden = !isTable();
     wrong(unfit() ? { file: unfit() } : {});
     noteReplaced();
   }
 
   const typeOf = () => types[chosen.name.slice(chosen.name.lastIndexOf(".")).toLowerCase()];
 
+  const isTable = () => TABLES.includes(chosen?.name.slice(chosen.name.lastIndexOf(".")).toLowerCase() ?? ".csv");
+
   function unfit() {
     if (!chosen) return "Choose the file to upload.";
-    if (!typeOf()) return `is no table that is taken here: ${Object.keys(types).join(" or ")}`;
+    if (!typeOf()) return `is nothing that is taken here: ${Object.keys(types).join(", ")}`;
     return chosen.size > Number(upload.dataset.limit) ? "is larger than is taken here" : "";
   }
 
@@ -93,11 +98,13 @@ function wireUpload(upload) {
 
   async function start(event) {
     event.preventDefault();
-    const missing = { file: unfit(), name: name.value ? "" : "Give it a name.", target: target.value ? "" : "Say which column is to be learned." };
+    const missing = { file: unfit(), name: name.value ? "" : "Give it a name.", target: target.value || !isTable() ? "" : "Say which column is to be learned." };
     wrong(missing);
     done.textContent = "";
     if (Object.values(missing).some(Boolean)) return;
-    const query = new URLSearchParams({ target: target.value, task: task.value });
+    const query = new URLSearchParams();
+    if (isTable()) query.set("target", target.value);
+    if (task.value) query.set("task", task.value);
     const sent = put(`/api/v1/datasets/${encodeURIComponent(name.value)}?${query}`, chosen, typeOf(), progress);
     stop.onclick = sent.stop;
     busy(true);
@@ -119,7 +126,7 @@ function wireUpload(upload) {
 
   function progress(share) {
     sending.querySelector("progress").value = share;
-    sending.querySelector("span").textContent = share < 1 ? `${Math.floor(share * 100)} %` : "checking the table…";
+    sending.querySelector("span").textContent = share < 1 ? `${Math.floor(share * 100)} %` : "checking it…";
   }
 
   /** @param {{status: number, found: any}} answer */
@@ -129,7 +136,7 @@ function wireUpload(upload) {
       return reread().then(noteReplaced).catch((error) => say(`The list is as it was before. ${error.message}`));
     }
     const mistakes = {};
-    for (const { pointer, message } of found?.errors ?? []) mistakes[pointer.slice(1) in fields ? pointer.slice(1) : "file"] = `${pointer.slice(1) || "The table"} ${message}`;
+    for (const { pointer, message } of found?.errors ?? []) mistakes[pointer.slice(1) in fields ? pointer.slice(1) : "file"] = `${pointer.slice(1) || "The file"} ${message}`;
     const about = status === 409 || status === 403 ? "name" : "file";
     if (!Object.keys(mistakes).length) mistakes[about] = found?.detail ?? `The server answered ${status}.`;
     return wrong(mistakes);
