@@ -57,7 +57,7 @@ def test_trainer_takes_the_metric_that_the_data_has(run, client):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--trainer", "mlq"], "There is no trainer 'mlq'; there are linear"),
+        (["--trainer", "mlq"], "There is no trainer 'mlq'; there are"),
         (["--trainer", "mlp", "--data", "nothing"], "There is no data set 'nothing'"),
         (["--trainer", "linear", "--data", "iris"], "which linear does not take"),
     ],
