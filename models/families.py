@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from models import autoencoder, knn, linear, logistic, mlp, polynomial, rnn, svm, tree
+from models import autoencoder, cnn, knn, linear, logistic, mlp, multitask, polynomial, pretrained_mlp, rnn, svm, tree
 from models.catalog import TRAINERS
 from models.learner import Model
 from models.lockstep import Lockstep, derive_seeds
@@ -13,7 +13,10 @@ FAMILIES: dict[str, Callable[..., Model]] = {
     "linear": linear.build,
     "logistic": logistic.build,
     "mlp": mlp.build,
+    "cnn": cnn.build,
+    "pretrained_mlp": pretrained_mlp.build,
     "rnn": rnn.build,
+    "multitask": multitask.build,
     "polynomial": polynomial.build,
     "svm": svm.build,
     "knn": knn.build,

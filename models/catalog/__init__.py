@@ -1,11 +1,13 @@
 """The catalogue: each trainer and each built-in data set as plain data. Loads no torch, so a server can show it."""
 
 from models.catalog.classical import KNN, SVM, TREE
-from models.catalog.autoencoder import AUTOENCODER
+from models.catalog.autoencoder import AUTOENCODER, PRETRAINED_MLP
+from models.catalog.cnn import CNN
 from models.catalog.data import DATASETS
 from models.catalog.entries import BuiltinDataset, Direction, Form, Metric, Parameter, Task, Trainer, Value
 from models.catalog.linear import LINEAR, LOGISTIC
 from models.catalog.mlp import MLP
+from models.catalog.multitask import MULTITASK_NET
 from models.catalog.polynomial import POLYNOMIAL
 from models.catalog.rnn import RNN
 
@@ -14,7 +16,10 @@ TRAINERS: dict[str, Trainer] = {
     "linear": LINEAR,
     "logistic": LOGISTIC,
     "mlp": MLP,
+    "cnn": CNN,
+    "pretrained_mlp": PRETRAINED_MLP,
     "rnn": RNN,
+    "multitask": MULTITASK_NET,
     "polynomial": POLYNOMIAL,
     "svm": SVM,
     "knn": KNN,

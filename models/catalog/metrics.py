@@ -11,11 +11,22 @@ LOSS = _pair("loss", "minimize", "classification", "regression", "multitask", "l
 CLASSIFICATION = (
     *_pair("error", "minimize", "classification", "labelling"),
     *_pair("accuracy", "maximize", "classification", "labelling"),
+    *_pair("precision", "maximize", "classification"),
+    *_pair("recall", "maximize", "classification"),
+    *_pair("f1", "maximize", "classification"),
+    *_pair("auc", "maximize", "classification"),
+    *_pair("cost", "minimize", "classification"),
 )
 REGRESSION = (
     *_pair("mse", "minimize", "regression"),
     *_pair("mae", "minimize", "regression"),
     *_pair("r2", "maximize", "regression"),
+)
+MULTITASK = (  # means over the heads, then the first head's error and the mean of the others'
+    *_pair("error", "minimize", "multitask"),
+    *_pair("accuracy", "maximize", "multitask"),
+    *_pair("first_error", "minimize", "multitask"),
+    *_pair("others_error", "minimize", "multitask"),
 )
 RECONSTRUCTION = _pair("reconstruction", "minimize", "classification", "regression")
 PROBE = (

@@ -31,6 +31,7 @@ CHANGED: dict[str, dict[str, Value]] = {  # parameters that only matter beside o
     "autoencoder.noise": {"kind": "denoising"},
     "svm.degree": {"kernel": "poly"},
     "svm.coef0": {"kernel": "poly"},
+    "head_width": {"head_layers": 1},
     "rnn.nonlinearity": {"cell": "rnn"},
     "rnn.optimizer": {"weight_decay": 0.1},
     "rnn.forget_bias": {"cell": "lstm"},
@@ -72,6 +73,20 @@ class Row:
 
 ROWS = (
     Row(
+        "pretrained_mlp",
+        "iris",
+        {"hidden_layers": 1, "pretraining_epochs": 1, "width": 12, "dropout": 0.2},
+        {"epochs": 150, "dropout": 0.0},
+    ),
+    Row(
+        "pretrained_mlp",
+        "diabetes",
+        {"hidden_layers": 1, "pretraining_epochs": 1, "width": 12, "dropout": 0.2, "learning_rate": 0.01},
+        {"epochs": 300, "dropout": 0.0, "width": 64},
+        metric="train_mse",
+        at_most=100.0,
+    ),
+    Row(
         "autoencoder",
         "iris",
         {"code_size": 3, "width": 8},
@@ -101,6 +116,16 @@ ROWS = (
         metric="train_mse",
         at_most=100.0,
     ),
+    Row("cnn", "digits", {"filters": 4, "fc_width": 8, "dropout": 0.2}, {"epochs": 60, "dropout": 0.0}),
+    Row(
+        "cnn",
+        "adding",
+        {"filters": 4, "fc_width": 8, "dropout": 0.2, "learning_rate": 0.01},
+        {"filters": 16, "fc_width": 32, "dropout": 0.0, "epochs": 200},
+        metric="train_mse",
+        at_most=0.01,
+    ),
+    Row("multitask", "digits_parity", {"width": 16, "dropout": 0.2}, {"epochs": 100, "dropout": 0.0}),
     Row("polynomial", "diabetes", {"degree": 2}, {"degree": 6, "interactions": False}, "train_mse", 1e-6),
     Row("svm", "digits", longer={"C": 1000.0}),
     Row("svm", "diabetes", longer={"C": 1000.0, "epsilon": 0.0}, metric="train_mse", at_most=1.0),

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from models.datasets import Dataset, Split, load, split
+from models.datasets.parity import read_digits_parity
 from models.datasets.sequences import make_adding, make_copy_memory
 
 
@@ -24,6 +25,7 @@ TINY: Mapping[str, Callable[[], Dataset]] = {
     "diabetes": lambda: few("diabetes", 100),
     "digits": lambda: few("digits", 100),
     "polynomial": lambda: few("polynomial", 100),
+    "digits_parity": lambda: read_digits_parity("digits_parity", rows=100, labelled=60, own_test=0),
     "adding": lambda: make_adding("adding", rows=100, steps=10),
     "copy_memory": lambda: make_copy_memory("copy_memory", rows=80, delay=3, symbols=3, count=2),
 }
