@@ -102,6 +102,7 @@ class Schema:
     target: tuple[str, ...] = ()
     target_mean: float = 0.0
     target_deviation: float = 1.0
+    target_length: int = 0  # of seq2seq: the tokens of the longest target, its END included
     preprocessing: Preprocessing = field(default=Unchanged())
 
     @property
