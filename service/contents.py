@@ -4,6 +4,7 @@ Every file is read by its own kind's rules, never unpickled, and no more of it i
 """
 
 import csv
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ CSV, PARQUET, NPZ, TEXT = "text/csv", "application/vnd.apache.parquet", "applica
 TASKS = ("classification", "regression", "labelling", "language")
 MOST_CLASSES = 20  # whole numbers of more different values count as a quantity, where no task is named
 UNPACKED_LIMIT = 8 * 1024**3  # bytes: an archive of a few kB can say that it holds more than any memory
-FEWEST_WORDS = 1000  # of a text, below which there is nothing to learn from
+FEWEST_WORDS, MOST_WORDS = 2_000, 2_000_000  # of a text, as the trainers count them
+WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\S")  # a character of Chinese or Japanese is one by itself
 FORMS = {2: "table", 3: "sequence", 4: "image"}  # by the dimensions of x
 Found = dict[str, Any]  # Any: what is stored of a set, by column: task, rows, columns, classes, form, shape
 
@@ -198,11 +200,11 @@ def _inspect_text(path: Path, task: str | None) -> Found:
             for line in file:
                 if "\0" in line:
                     raise _wrong("", "holds a NUL character: it is no text")
-                words += len(line.split())
+                words += len(WORD.findall(line))
     except UnicodeDecodeError as error:
         raise _wrong("", f"is not UTF-8 text: byte {error.start} of a line cannot be read") from None
-    if words < FEWEST_WORDS:
-        raise _wrong("", f"has {words} words; at least {FEWEST_WORDS} are needed")
+    if not FEWEST_WORDS <= words <= MOST_WORDS:
+        raise _wrong("", f"has {words:,} words; it must have from {FEWEST_WORDS:,} to {MOST_WORDS:,}")
     return _found("text", "language", words, (), None)
 
 

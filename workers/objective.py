@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from models.datasets import Dataset, Split, load, load_arrays, load_table, split
+from models.datasets import Dataset, Split, from_text, load, load_arrays, load_table, split
 from models.families import build
 from models.learner import EarlyStopping, Epoch
 from models.training import Learner
@@ -77,6 +77,8 @@ _load = lru_cache(maxsize=4)(load)
 def _load_file(path: Path, media_type: str, task: Any, target: str | None) -> Dataset:  # Any: a models.catalog.Task
     if media_type == "application/x-npz":
         return load_arrays(path, task=task)
+    if media_type == "text/plain":
+        return from_text(path.stem, path.read_text("utf-8-sig"))
     if not target or not task:
         raise ValueError("the table needs a target column and a task to be learned from")
     return load_table(path, target=target, task=task)

@@ -204,7 +204,7 @@ async def test_archive_that_unpacks_to_too_much_is_refused_unread(serve):
 async def test_text_is_counted_and_checked(serve, text, said):
     kind = {"content-type": "text/plain"}
     async with serve() as client:
-        good = await client.put("/api/v1/datasets/book", content=b"one two three\n" * 400, headers=kind)
+        good = await client.put("/api/v1/datasets/book", content=b"one two three\n" * 800, headers=kind)
         bad = await client.put("/api/v1/datasets/bad", content=text, headers=kind)
-    assert (good.json()["form"], good.json()["task"], good.json()["rows"]) == ("text", "language", 1200)
+    assert (good.json()["form"], good.json()["task"], good.json()["rows"]) == ("text", "language", 2400)
     assert said in bad.json()["errors"][0]["message"]
