@@ -2,7 +2,21 @@
 
 from collections.abc import Callable, Mapping
 
-from models import autoencoder, cnn, knn, linear, logistic, mlp, multitask, polynomial, pretrained_mlp, rnn, svm, tree
+from models import (
+    autoencoder,
+    cnn,
+    knn,
+    linear,
+    logistic,
+    mlp,
+    multitask,
+    polynomial,
+    pretrained_mlp,
+    rnn,
+    seq2seq,
+    svm,
+    tree,
+)
 from models.catalog import TRAINERS
 from models.learner import Model
 from models.lockstep import Lockstep, derive_seeds
@@ -16,6 +30,7 @@ FAMILIES: dict[str, Callable[..., Model]] = {
     "cnn": cnn.build,
     "pretrained_mlp": pretrained_mlp.build,
     "rnn": rnn.build,
+    "seq2seq": seq2seq.build,
     "multitask": multitask.build,
     "polynomial": polynomial.build,
     "svm": svm.build,

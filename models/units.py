@@ -64,11 +64,16 @@ class Dropout(nn.Module):
         return h * mask.div_(self._kept)
 
 
-def draw_weight(outputs: int, inputs: int, unit: str, slope: float, init: str, generator: Generator) -> Tensor:
-    """Normal weights (outputs, inputs) that keep the signal's size: He's where `init` or the unit ask for it."""
+def draw_weight(
+    outputs: int, inputs: int, unit: str, slope: float, init: str, generator: Generator, *, fan_out: int = 0
+) -> Tensor:
+    """Normal weights (outputs, inputs) that keep the signal's size: He's where `init` or the unit ask for it.
+
+    `fan_out` is how many outputs an input reaches, where weights are shared; 0 stands for `outputs`.
+    """
     slopes = {"relu": 0.0, "softplus": 0.0, "leaky_relu": slope, "prelu": slope, "absolute": -1.0}
     if init == "he" or (init == "auto" and unit in slopes):
         variance = 2.0 / ((1.0 + slopes.get(unit, 0.0) ** 2) * max(inputs, 1))
     else:
-        variance = 2.0 / (inputs + outputs)
+        variance = 2.0 / (inputs + (fan_out or outputs))
     return torch.empty(outputs, inputs).normal_(0.0, math.sqrt(variance), generator=generator)

@@ -10,6 +10,7 @@ from models.catalog.mlp import MLP
 from models.catalog.multitask import MULTITASK_NET
 from models.catalog.polynomial import POLYNOMIAL
 from models.catalog.rnn import RNN
+from models.catalog.seq2seq import SEQ2SEQ_NET
 
 TRAINERS: dict[str, Trainer] = {
     "autoencoder": AUTOENCODER,
@@ -19,6 +20,7 @@ TRAINERS: dict[str, Trainer] = {
     "cnn": CNN,
     "pretrained_mlp": PRETRAINED_MLP,
     "rnn": RNN,
+    "seq2seq": SEQ2SEQ_NET,
     "multitask": MULTITASK_NET,
     "polynomial": POLYNOMIAL,
     "svm": SVM,
