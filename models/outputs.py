@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.datasets import IGNORED, Schema
-from models.metrics import measure_classes, measure_numbers
+from models.metrics import Costs, measure_classes, measure_numbers, measure_probabilities
 
 
 class Output(Protocol):
@@ -18,8 +18,12 @@ class Output(Protocol):
     def encode(self, y: Tensor) -> Tensor:
         """A part's y (N,) → the targets that `loss` takes."""
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean negative log-likelihood up to a constant; finite for logits of any finite size."""
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Mean negative log-likelihood up to a constant; finite for logits of any finite size.
+
+        `weights` (C,) are factors of the examples' losses by their class. The mean is over the examples, not over the
+        weights, so that each example counts the same in whatever batch it falls. Only for a class for each example.
+        """
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Probabilities of the classes (N, C), or numbers (N,) in the target's own unit."""
@@ -39,7 +43,7 @@ class LinearOutput:
     def encode(self, y: Tensor) -> Tensor:
         return ((y.double() - self._mean) / self._deviation).float()[:, None]
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         return functional.mse_loss(outputs, targets)
 
     def predict(self, outputs: Tensor) -> Tensor:
@@ -50,42 +54,46 @@ class LinearOutput:
 
 
 class SigmoidOutput:
-    """One of two classes: the logit of the second."""
+    """One of two classes: the logit of the second. Decisions are the least expected cost's."""
 
     width = 1
+
+    def __init__(self, costs: Costs = ()) -> None:
+        self._costs = costs
 
     def encode(self, y: Tensor) -> Tensor:
         return y.float()[:, None]
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(outputs, targets)
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        factors = None if weights is None else torch.where(targets > 0, weights[1], weights[0]).to(outputs.dtype)
+        return functional.binary_cross_entropy_with_logits(outputs, targets, factors)
 
     def predict(self, outputs: Tensor) -> Tensor:
         return torch.cat([torch.sigmoid(-outputs), torch.sigmoid(outputs)], dim=1)
 
     def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
-        logit = outputs[:, 0]
-        return measure_classes((logit > 0).long().masked_fill(logit.isnan(), -1), y)
+        return measure_probabilities(self.predict(outputs), y, self._costs)
 
 
 class SoftmaxOutput:
-    """One of several classes: a logit for each."""
+    """One of several classes: a logit for each. Decisions are the least expected cost's."""
 
-    def __init__(self, classes: int) -> None:
-        self.width = classes
+    def __init__(self, classes: int, costs: Costs = ()) -> None:
+        self.width, self._costs = classes, costs
 
     def encode(self, y: Tensor) -> Tensor:
         return y
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return functional.cross_entropy(outputs, targets)
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        if weights is None:
+            return functional.cross_entropy(outputs, targets)
+        return functional.cross_entropy(outputs, targets, weights.to(outputs.dtype), reduction="sum") / len(targets)
 
     def predict(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=1)
 
     def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
-        largest, predicted = outputs.max(dim=1)  # nan where a row holds one
-        return measure_classes(predicted.masked_fill(largest.isnan(), -1), y)
+        return measure_probabilities(self.predict(outputs), y, self._costs)
 
 
 class StepOutput(SoftmaxOutput):
@@ -94,7 +102,7 @@ class StepOutput(SoftmaxOutput):
     The net may give fewer steps than the targets have, where all that is beyond is ignored.
     """
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         steps = targets[:, : outputs.shape[1]]
         return functional.cross_entropy(outputs.flatten(0, 1), steps.flatten(), ignore_index=IGNORED)
 
@@ -104,13 +112,19 @@ class StepOutput(SoftmaxOutput):
     def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
         y = y[:, : outputs.shape[1]]
         asked = y != IGNORED
-        return super().measure(outputs[asked], y[asked])
+        largest, predicted = outputs[asked].max(dim=1)  # nan where a row holds one
+        return measure_classes(predicted.masked_fill(largest.isnan(), -1), y[asked])
 
 
-def choose_output(schema: Schema) -> Output:
-    """The output unit that fits the task and the number of classes."""
+def choose_output(schema: Schema, costs: Costs = ()) -> Output:
+    """The output unit that fits the task and the number of classes; `costs` of one class for each example.
+
+    Raises ValueError where they are not of the data's classes.
+    """
+    if costs and schema.task == "classification" and len(costs) != len(schema.classes):
+        raise ValueError(f"cost_matrix is of {len(costs)} classes, but {schema.name} has {len(schema.classes)}")
     if schema.task == "regression":
         return LinearOutput(schema.target_mean, schema.target_deviation)
     if schema.task == "labelling":
         return StepOutput(len(schema.classes))
-    return SigmoidOutput() if len(schema.classes) == 2 else SoftmaxOutput(len(schema.classes))
+    return SigmoidOutput(costs) if len(schema.classes) == 2 else SoftmaxOutput(len(schema.classes), costs)

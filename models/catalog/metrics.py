@@ -17,6 +17,12 @@ CLASSIFICATION = (
     *_pair("auc", "maximize", "classification"),
     *_pair("cost", "minimize", "classification"),
 )
+SEQ2SEQ = (  # of whole sequences by greedy decoding; of tokens where the true ones before are given
+    *_pair("error", "minimize", "seq2seq"),
+    *_pair("accuracy", "maximize", "seq2seq"),
+    *_pair("token_error", "minimize", "seq2seq"),
+    *_pair("token_accuracy", "maximize", "seq2seq"),
+)
 REGRESSION = (
     *_pair("mse", "minimize", "regression"),
     *_pair("mae", "minimize", "regression"),
