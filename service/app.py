@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram,
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems, search
-from service.api import leases, others, studies, trials
+from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.api.express import Express
 from service.auth import Reader
@@ -33,7 +33,7 @@ from service.dashboard import (
 from service.events import stream
 from service.files import Files
 from service.settings import Settings
-from service.store import sweeping
+from service.store import evaluating, sweeping
 from service.store.database import Database
 from service.store.finishing import end_study, settle
 from service.store.reporting import MetricSets
@@ -94,7 +94,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     durations = Histogram(
         "trialbook_request_seconds", "Time to answer, by route.", ["method", "route", "status"], registry=registry
     )
-    for module in (studies, trials, leases, others):
+    for module in (studies, trials, leases, evaluations, others):
         app.include_router(module.router, prefix=BASE)
     for page in PAGES:
         app.include_router(page.router)
@@ -157,6 +157,7 @@ async def tick(context: Context) -> None:
     """What time alone brings about."""
     await beat(context, tolerated=TOLERATED)
     await sweeping.fail_expired(context.db)
+    await evaluating.give_up_expired(context.db)
     await sweeping.forget_old_events(context.db)
     for study in await sweeping.out_of_time(context.db):
         await end_study(context.db, study, "completed", "its time is up")

@@ -8,6 +8,7 @@ from service.context import Context
 from service.leases import parse_lease
 from service.store import artifacts as store
 from service.store import reporting
+from service.store.evaluating import is_claimed
 from service.store.tokens import Holder
 from service.store.trials import find_trial, is_held
 from service.studies import NO_STUDY, find
@@ -63,7 +64,7 @@ async def list_all(context: Context, holder: Holder, study: str, number: int) ->
 
 
 async def send(context: Context, holder: Holder, study: str, number: int, name: str) -> FileResponse:
-    """One file, as an attachment. A worker gets only what belongs to a trial that it runs."""
+    """One file, as an attachment. A worker gets only what belongs to a trial that it runs or evaluates."""
     _check_name(name)
     row = await _row(context, holder, study, number)
     stored = await store.find_artifact(context.db, row, name)
@@ -82,6 +83,7 @@ async def send(context: Context, holder: Holder, study: str, number: int, name: 
 async def _row(context: Context, holder: Holder, study: str, number: int) -> int:
     if holder.role == "worker":
         row = await is_held(context.db, study, number, holder.token_id)
+        row = row or await is_claimed(context.db, study, number, holder.token_id)
         if row is None:
             raise NotFound(NO_STUDY)
         return row

@@ -1,14 +1,11 @@
 """Leases: who may run which attempt of which trial, until when."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service import search
+from service import evaluations, ids, search
 from service.context import Context
 from service.search import grid
 from service.store import granting
@@ -18,6 +15,7 @@ from service.store.studies import study_key
 from service.store.tokens import Holder
 from service.store.workers import note_worker
 from trialbook.errors import LeaseLost, NotFound
+from trialbook.evaluation import Evaluation
 from trialbook.spec import GridSampler, SobolSampler, StudySpec
 from trialbook.wire import Lease, LeaseRequest, Leases
 
@@ -37,24 +35,15 @@ class Held:
 
 def lease_id(secret: bytes, trial: int, attempt: int) -> str:
     """The id of an attempt's lease: the same each time, and not to be guessed."""
-    return f"{trial}.{attempt}.{_mac(secret, trial, attempt)}"
+    return ids.spell(secret, "lease", trial, attempt)
 
 
 def parse_lease(secret: bytes, lease: str) -> Held:
     """What a lease's id stands for. Raises LeaseLost for one that this service never gave."""
-    trial, _, rest = lease.partition(".")
-    attempt, _, mac = rest.partition(".")
-    plain = trial.isascii() and attempt.isascii() and trial.isdigit() and attempt.isdigit()
-    if not plain or len(trial) > 18 or len(attempt) > 9 or not mac.isascii():
+    known = ids.parse(secret, "lease", lease)
+    if known is None:
         raise LeaseLost
-    if not hmac.compare_digest(mac, _mac(secret, int(trial), int(attempt))):
-        raise LeaseLost
-    return Held(int(trial), int(attempt))
-
-
-def _mac(secret: bytes, trial: int, attempt: int) -> str:
-    digest = hmac.digest(secret, f"lease:{trial}:{attempt}".encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(digest[:18]).decode()
+    return Held(*known)
 
 
 Gone = Callable[[], Awaitable[bool]]
@@ -70,10 +59,14 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
         if body.study is not None and not candidates and await study_key(context.db, body.study) is None:
             raise NotFound("There is no study of that name.")
         granted = await _grant(context, candidates, request, body.count)
+        offer, some = None, False
+        if body.evaluations and not granted:
+            offer, some = await evaluations.claim(context, holder, body)
         remaining = deadline - clock()
-        if granted or remaining <= 0 or context.stopping or _is_over(body, candidates):
+        if granted or offer or remaining <= 0 or context.stopping or _is_over(body, candidates):
             await _note(context, body, None, clock())
-            return _answer(context, granted, None if granted else _reason(body, candidates))
+            reason = None if granted or offer else _reason(body, candidates, evaluating=some)
+            return _answer(context, granted, reason, offer)
         await _note(context, body, remaining, clock())
         soon = any(candidate.works_ahead for candidate in candidates)
         await context.bell.wait(min(SOON if soon else LOOK_AGAIN, remaining))
@@ -86,7 +79,10 @@ def _is_over(body: LeaseRequest, candidates: list[Candidate]) -> bool:
     return body.study is not None and (not candidates or candidates[0].state in ("completed", "cancelled"))
 
 
-def _reason(body: LeaseRequest, candidates: list[Candidate]) -> str:
+def _reason(body: LeaseRequest, candidates: list[Candidate], *, evaluating: bool) -> str:
+    """Why there is nothing; `evaluating`: others do the last evaluations, which this worker may have to take over."""
+    if evaluating and all(one.state in ("completed", "cancelled") for one in candidates):
+        return "evaluating"
     if not candidates:
         return "no-running-study"
     states = {"paused": "study-paused", "completed": "study-finished", "cancelled": "study-finished"}
@@ -164,11 +160,12 @@ def points(spec: StudySpec, taken: granting.Numbers) -> list[dict[str, Any]]:
     return [{"params": s.params, "explanation": {**s.explanation, **mode}} for s in suggested]
 
 
-def _answer(context: Context, granted: list[Granted], reason: str | None) -> Leases:
+def _answer(context: Context, granted: list[Granted], reason: str | None, offer: Evaluation | None) -> Leases:
     return Leases(
         leases=[describe(context, one) for one in granted],
         reason=reason,
-        retry_after_seconds=None if granted else 1.0,
+        retry_after_seconds=None if granted or offer else 1.0,
+        evaluation=offer,
     )
 
 

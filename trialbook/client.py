@@ -1,6 +1,5 @@
 """The HTTP client: one typed method for each operation of the contract. Knows addresses and shapes, not retries."""
 
-import hashlib
 import json
 import random
 import time
@@ -15,17 +14,13 @@ import httpx
 from trialbook import wire
 from trialbook.asking import Asking
 from trialbook.connection import DEFAULT_URL, JSON, A, Connection, Request, encode, path_of, read_environment
+from trialbook.evaluation import EvaluationResult
 from trialbook.events import Event, listen
+from trialbook.files import Progress, download_model, media_type_of, sha256_of
 from trialbook.spec import StudySpec
 
 YAML = "application/yaml"
 JSONObject = dict[str, Any]  # Any: JSON
-MEDIA_TYPES = {
-    ".csv": "text/csv",
-    ".parquet": "application/vnd.apache.parquet",
-    ".npz": "application/x-npz",
-    ".txt": "text/plain",
-}
 
 
 class Client:
@@ -167,6 +162,7 @@ class Client:
         study: str | None = None,
         version: str | None = None,
         host: str | None = None,
+        evaluations: bool = False,
     ) -> wire.Leases:
         """Ask for trials, waiting up to `wait_seconds` for one; the same request id always brings the same leases."""
         body = wire.LeaseRequest(
@@ -178,6 +174,7 @@ class Client:
             study=study,
             version=version,
             host=host,
+            evaluations=evaluations,
         )
         request = Request("POST", "/leases", body=encode(body), wait=wait_seconds)
         return self._connection.ask(wire.Leases, request)
@@ -201,12 +198,17 @@ class Client:
             wire.Trial, Request("POST", path_of("leases", lease, "finish"), body=encode(finish))
         )
 
+    def finish_evaluation(self, evaluation: str, result: EvaluationResult) -> wire.Trial:
+        """Tell what the test part says of a model, or why it can't be asked; the trial, with the first result."""
+        path = path_of("evaluations", evaluation, "finish")
+        return self._connection.ask(wire.Trial, Request("POST", path, body=encode(result)))
+
     def put_artifact(self, lease: str, name: str, content: bytes | Path, *, step: int | None = None) -> wire.Artifact:
         """Store a file with the trial; a `checkpoint` needs its step, at most the last report's."""
         request = Request(
             "PUT",
             path_of("leases", lease, "artifacts", name),
-            {"sha256": _sha256(content), "step": step},
+            {"sha256": sha256_of(content), "step": step},
             body=content,
             content_type="application/octet-stream",
         )
@@ -220,6 +222,12 @@ class Client:
         """A trial's file, or nothing when it is written to `to`."""
         path = path_of("studies", study, "trials", number, "artifacts", name)
         return self._connection.call(Request("GET", path), to)
+
+    def download_model(
+        self, study: str, number: int, folder: Path | str, progress: Progress = lambda have, total: None
+    ) -> None:
+        """Bring a trial's trained model into a folder; raises as `trialbook.files.download_model` does."""
+        download_model(self, study, number, Path(folder), progress)
 
     # What a study shows
 
@@ -253,9 +261,7 @@ class Client:
         self, name: str, content: bytes | Path, *, target: str | None = None, task: str | None = None, kind: str = ""
     ) -> wire.Dataset:
         """Store a data set; `kind` is its media type, taken from a path's suffix (.csv, .parquet, .npz, .txt)."""
-        suffix = content.suffix.lower() if isinstance(content, Path) else ""
-        kind = kind or MEDIA_TYPES.get(suffix, "text/csv")
-        params = {"target": target, "task": task}
+        kind, params = kind or media_type_of(content), {"target": target, "task": task}
         request = Request("PUT", path_of("datasets", name), params, body=content, content_type=kind)
         return self._connection.ask(wire.Dataset, request)
 
@@ -292,10 +298,3 @@ class Client:
 
     def _delete(self, path: str) -> None:
         self._connection.call(Request("DELETE", path, removes=True))
-
-
-def _sha256(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

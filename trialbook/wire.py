@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field, JsonValue
 
+from trialbook.evaluation import Evaluation
 from trialbook.spec import Budget, Direction, EarlyStopping, Objective
 from trialbook.values import MAX_STEP, Answer, Clean, Listed, LongText, Number, Scalar, Text, Value
 
@@ -32,6 +33,7 @@ class LeaseRequest(Value):
     study: Text | None = None
     version: Text | None = None
     host: Text | None = None
+    evaluations: bool = False  # whether it takes evaluations too, where there is no trial to be had
 
 
 class Report(Value):
@@ -114,6 +116,8 @@ class Best(Answer):
     value: Number
     params: dict[str, Scalar]
     finished_at: datetime | None = None
+    test: dict[str, Any] = {}  # Any: JSON, what the untouched test part said of it, once the study was complete
+    evaluating: bool = False  # whether that is still to be found out
 
 
 class Study(Answer):
@@ -211,11 +215,12 @@ class Lease(Answer):
 
 
 class Leases(Answer):
-    """What a request for leases brought: possibly nothing, then with a reason."""
+    """What a request for leases brought: possibly nothing, then with a reason, or an evaluation if it takes one."""
 
     leases: list[Lease]
     reason: str | None = None
     retry_after_seconds: float | None = None
+    evaluation: Evaluation | None = None
 
 
 class Decision(Answer):

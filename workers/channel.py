@@ -1,7 +1,8 @@
 """The pipe between a worker and its training process: JSON messages, each with a `kind`.
 
-To the process: begin (which trainers), run (one assignment), answered (how many reports), prune, stop, leave.
-From it: ready, unusable, report, checkpoint, attached, note, ended (how, value, error, retry, attributes).
+To the process: begin (which trainers), run (one assignment), evaluate, answered (how many reports), prune, stop, leave.
+From it: ready, unusable, report, checkpoint, attached, note, ended (how, value, error, retry, attributes),
+evaluated (metrics, examples or error).
 """
 
 import contextlib

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trialbook.evaluation import Evaluation
 from trialbook.outcomes import TrialFailed, TrialPruned, TrialStopped
 from trialbook.values import FORBIDDEN_TEXT
 from workers.channel import Channel, Message
@@ -43,6 +44,9 @@ def main(descriptor: int) -> None:
         return
     functions = _prepare(channel, begin)
     for message, orders in iter(_receive_beside(channel).get, None):
+        if message["kind"] == "evaluate":
+            channel.send("evaluated", **_evaluate(message))
+            continue
         assignment = read_assignment(message)
         trial = Trial(assignment, channel, orders, time.monotonic, saves=functions is None)
         ending = _run(trial, assignment, functions, message["commit"])
@@ -78,7 +82,7 @@ def _receive_beside(channel: Channel) -> queue.Queue[Any]:  # Any: (message, ord
     def receive() -> None:
         orders = Orders()
         while (message := channel.receive()) is not None:
-            if message["kind"] == "run":
+            if message["kind"] in ("run", "evaluate"):
                 orders = Orders()
                 assignments.put((message, orders))
             else:
@@ -116,6 +120,19 @@ def _train(trial: Trial, assignment: Assignment, functions: Mapping[str, TrainFu
 
         return objective.train(trial, assignment.lease)
     return call(functions[assignment.lease.objective.trainer], trial)
+
+
+def _evaluate(message: Message) -> dict[str, Any]:  # Any: JSON
+    """What the untouched test part says of a model, or the error that kept it from saying so."""
+    from workers import objective
+
+    data = Path(message["data"]) if message["data"] else None
+    asked = Evaluation.model_validate(message["evaluation"])
+    try:
+        metrics, examples = objective.evaluate(asked, data, Path(message["folder"]))
+    except Exception as error:
+        return {"error": _explain(error)}
+    return {"metrics": metrics, "examples": examples}
 
 
 def _explain(error: BaseException) -> str:

@@ -11,7 +11,9 @@ import torch
 from models.datasets import Dataset, Split, from_text, load, load_arrays, load_table, split
 from models.families import build
 from models.learner import EarlyStopping, Epoch
+from models.saved import read, unfitted
 from models.training import Learner
+from trialbook.evaluation import Evaluation
 from trialbook.outcomes import TrialFailed, TrialPruned
 from trialbook.wire import Lease
 from workers.result import keep_model
@@ -51,6 +53,20 @@ def train(trial: Trial, lease: Lease) -> float:
     return best.metrics[str(lease.objective.metric)]
 
 
+def evaluate(asked: Evaluation, uploaded: Path | None, folder: Path) -> tuple[dict[str, float], int]:
+    """Measure the model in the folder on the untouched test part: the metrics, and of how many examples they are.
+
+    Raises ValueError for a model or data that do not fit.
+    """
+    description, parameters = read(folder)
+    if (description.trainer, description.split_seed) != (asked.objective.trainer, SPLIT_SEED):
+        raise ValueError(f"the model is of {description.trainer}, split by {description.split_seed}")
+    parts = _split(_read(asked, uploaded), asked.folds)
+    learner = unfitted(description)
+    learner.restore(parts, parameters)
+    return learner.measure_test(), len(parts.test)
+
+
 def _train(trial: Trial, lease: Lease, learner: Learner, epochs: Iterator[Epoch]) -> None:
     """Report each epoch, and save a checkpoint where it is time for one."""
     for epoch in epochs:
@@ -61,7 +77,7 @@ def _train(trial: Trial, lease: Lease, learner: Learner, epochs: Iterator[Epoch]
             trial.save(epoch.step, learner.state())
 
 
-def _read(lease: Lease, uploaded: Path | None) -> Dataset:
+def _read(lease: Lease | Evaluation, uploaded: Path | None) -> Dataset:
     if uploaded is not None and lease.data is not None:
         return replace(_load_file(uploaded, **{key: lease.data.get(key) for key in PINNED}), name=lease.data["name"])
     if lease.objective.data is None:

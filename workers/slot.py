@@ -12,7 +12,9 @@ from uuid import uuid4
 
 from trialbook import Client, __version__
 from trialbook.errors import NotFound, TrialbookError
+from trialbook.evaluation import Evaluation
 from trialbook.wire import Lease, Leases
+from workers.evaluation import Evaluating
 from workers.journal import Journal
 from workers.keeping import AWAY
 from workers.process import Died, Told, TrainingProcess
@@ -68,7 +70,9 @@ class Slot:
             return False
         for lease in answer.leases:
             self._run(lease)
-        if not answer.leases:
+        if answer.evaluation is not None:
+            self._evaluate(answer.evaluation)
+        elif not answer.leases:
             if self._settings.drain and answer.reason in OVER:
                 self._journal.write("drained", worker=self._worker, reason=answer.reason)
                 return False
@@ -88,6 +92,15 @@ class Slot:
             return
         run = Run(self._client, self._settings, lease, process, self._inbox, self._journal)
         self._leaving = run.perform() or self._leaving
+
+    def _evaluate(self, asked: Evaluation) -> None:
+        trainer = asked.objective.trainer
+        if is_own(trainer) or trainer not in self._settings.trainers:
+            self._journal.write("refused", study=asked.study, number=asked.number, trainer=trainer)
+            return
+        process = self._prepare(self._kind_of(trainer))
+        if process is not None:
+            Evaluating(self._client, asked, process, self._settings.cache, self._wait_for, self._journal).perform()
 
     def _give_back(self, lease: Lease) -> None:
         with suppress(TrialbookError):  # then it expires
@@ -126,6 +139,7 @@ class Slot:
                 study=settings.study,
                 version=__version__,
                 host=settings.host,
+                evaluations=not all(map(is_own, settings.trainers)),
             )
         except TrialbookError as error:
             answer = error

@@ -66,7 +66,7 @@ async def list_artifacts(study: str, number: Number, context: Ctx, holder: Reade
 
 @router.get("/trials/{number}/artifacts/{name:path}", operation_id="getArtifact", response_class=FileResponse)
 async def get_artifact(study: str, number: Number, name: str, context: Ctx, holder: Anybody) -> FileResponse:
-    """One file of a trial; a worker may read the checkpoints of trials that it runs."""
+    """One file of a trial; a worker may read those of trials that it runs or evaluates."""
     return await artifacts.send(context, holder, study, number, name)
 
 

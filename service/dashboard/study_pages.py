@@ -42,6 +42,7 @@ class StudyPage:
     needs_worker: bool
     command: str
     lost: str
+    tested: str
     params: tuple[Param, ...]
     may_change: bool
 
@@ -61,6 +62,7 @@ class TrialPage:
     direction: str
     standing: str
     explanation: str
+    tested: str
     artifacts: tuple[Artifact, ...]
     patience: int | None
     is_best: bool
@@ -97,6 +99,7 @@ def study_view(study: Study, url: str, now: datetime, *, may_change: bool) -> St
         needs_worker=study.state == "running" and study.workers == 0,
         command=words.start_command(study, url),
         lost=words.lost_by_cancel(study),
+        tested=words.tested(study.best.test, spec.objective.metric) if study.best else "",
         params=tuple(Param(name, one.type != "categorical") for name, one in spec.space.root.items()),
         may_change=may_change,
     )
@@ -114,6 +117,7 @@ def trial_view(study: Study, trial: TrialDetail, files: tuple[Artifact, ...]) ->
         direction=spec.direction,
         standing=words.ended(trial, patience),
         explanation=words.explained(trial, metric),
+        tested=words.tested(trial.attributes, metric),
         artifacts=files,
         patience=patience,
         has_next=trial.number + 1 < sum(study.counts.values()),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialbook.wire import Study, Trial
-from trialbook.words import SHAPES, count, duration, finished, lost_by_cancel, shown, shown_param, time_left
+from trialbook.words import SHAPES, count, duration, finished, lost_by_cancel, shown, shown_param, tested, time_left
 from trialbook.yaml_text import dump
 
 STUDY_BADGES = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
@@ -35,6 +35,7 @@ __all__ = [
     "shown",
     "shown_param",
     "start_command",
+    "tested",
     "time_left",
 ]
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import text
 
 from service.store.database import Database, Transaction
-from service.store.rows import TRIAL_COLUMNS, trial_of
+from service.store.evaluating import ASKED
+from service.store.rows import FINISHED_COLUMNS, TRIAL_COLUMNS, trial_of
 from trialbook.wire import Trial
 
 
@@ -94,7 +95,7 @@ class Ending:
 
 
 ENDING = text(f"""
-    select a.outcome, t.attempt = a.attempt as is_current, a.digest, a.answer, {TRIAL_COLUMNS}
+    select a.outcome, t.attempt = a.attempt as is_current, a.digest, a.answer, {FINISHED_COLUMNS}
     from attempts a join trials t on t.id = a.trial_id join studies s on s.id = t.study_id
     where a.trial_id = :trial and a.attempt = :attempt
 """)  # noqa: S608  # column names of our own
@@ -169,26 +170,26 @@ async def cancel_open(connection: Transaction, study_id: int, reason: str) -> No
     await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
 
 
-SETTLE = text("""
+SETTLE = text(f"""
     with over as (
         update studies s set state = 'completed', finished_at = clock_timestamp(),
-            reason = case when s.counted < coalesce((s.spec #>> '{budget,n_trials}')::int, s.counted)
+            reason = case when s.counted < coalesce((s.spec #>> '{{budget,n_trials}}')::int, s.counted)
                 then 'all cells of the grid are done' else 'all trials of the budget are done' end
         where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null
             and s.counted >= s.n_trials
             and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
-        returning s.id, s.state, s.reason
-    )
+        returning s.id, s.state, s.reason, s.trainer
+    ), {ASKED}
     insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
-""")
-END = text("""
+""")  # noqa: S608  # parts of our own
+END = text(f"""
     with over as (
         update studies s set state = :state, finished_at = clock_timestamp(), reason = :reason
         where s.id = :study_id and s.state in ('running', 'paused')
-        returning s.id, s.state, s.reason
-    )
+        returning s.id, s.state, s.reason, s.trainer
+    ), {ASKED}
     insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
-""")
+""")  # noqa: S608  # parts of our own
 
 
 async def settle(db: Database, study_id: int) -> bool:

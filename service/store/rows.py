@@ -7,9 +7,10 @@ from typing import Any
 from service.store.database import Row
 from trialbook.wire import TRIAL_STATES, Best, Study, Trial
 
-# Read these with `trials t join studies s`.
-TRIAL_COLUMNS = """s.name as study, t.number, t.state, t.params, t.value, t.attempt, t.worker, t.reason, t.explanation,
-    t.attributes, t.created_at, t.started_at, t.finished_at, t.error, t.last_step"""
+# Read these with `trials t join studies s`; the first are the trial as its finish left it.
+FINISHED_COLUMNS = """s.name as study, t.number, t.state, t.params, t.value, t.attempt, t.worker, t.reason,
+    t.explanation, t.attributes, t.created_at, t.started_at, t.finished_at, t.error, t.last_step"""
+TRIAL_COLUMNS = FINISHED_COLUMNS.replace("t.attributes", "t.attributes || coalesce(t.test, '{}') as attributes")
 
 
 def parsed(column: Any) -> Any:  # Any: JSON
@@ -39,7 +40,7 @@ def study_of(row: Row, counts: Mapping[str, int], best: Row | None, workers: int
         reason=row["reason"],
         spec=spec,
         counts={state: counts.get(state, 0) for state in TRIAL_STATES},
-        best=best and Best(**{**best, "params": parsed(best["params"])}),
+        best=best and Best(**{**best, "params": parsed(best["params"]), "test": parsed(best["test"]) or {}}),
         owner=row["owner"],
         tags=spec["tags"],
         title=spec["title"],

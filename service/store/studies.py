@@ -66,7 +66,8 @@ COUNTS = text("""
     select study_id, state, count(*) as n from trials where study_id = any(cast(:ids as bigint[])) group by 1, 2
 """)
 BEST = text("""
-    select s.id as study_id, b.number, b.value, b.params, b.finished_at
+    select s.id as study_id, b.number, b.value, b.params, b.finished_at, b.test,
+        exists (select from evaluations e where e.trial_id = b.id and e.finished_at is null) as evaluating
     from unnest(cast(:ids as bigint[])) as s (id), lateral (
         select * from trials t where t.study_id = s.id and t.state = 'complete' and t.score < 'infinity'
         order by t.score, t.number limit 1

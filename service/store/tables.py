@@ -115,6 +115,7 @@ trials = Table(
     Column("reason", Text),
     Column("error", Text),
     Column("attributes", JSONB, nullable=False, server_default="{}"),
+    Column("test", JSONB),  # what the untouched test part said, shown among the attributes
     Column("finish_seq", BigInteger),
     Column("created_at", TIME, nullable=False, server_default=NOW),
     Column("started_at", TIME),
@@ -314,6 +315,22 @@ claims = Table(  # which suggester works on a study, and until when
     Column("suggester", Text, nullable=False),
     Column("until", TIME, nullable=False),
 )
+
+evaluations = Table(  # best trials of completed studies, to be measured once on their test part
+    "evaluations",
+    metadata,
+    _trial(),
+    _study(),
+    Column("trainer", Text, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("token_id", Text),  # whose claim it is, by which request, and until when
+    Column("request_id", Text),
+    Column("until", TIME),
+    Column("error", Text),  # of the last try
+    Column("finished_at", TIME),
+    Index("ix_evaluations_study_id", "study_id"),
+)
+Index("ix_evaluations_trainer_open", evaluations.c.trainer, postgresql_where=text("finished_at is null"))
 
 server = Table(  # one row
     "server",

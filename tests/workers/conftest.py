@@ -59,6 +59,7 @@ class FakeServer:
         self.away, self.version, self.reason, self.datasets = False, None, "no-running-study", {}
         self.largest = self.cut = self.downloads = 0
         self.refused = ()  # names of artifacts
+        self.evaluations, self.evaluated = [], []
         handler = type("Handler", (FakeHandler,), {"server_state": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.http.daemon_threads = True
@@ -87,6 +88,8 @@ class FakeServer:
     def acquire(self, body):
         self.asked.append(body)
         self.changed.notify_all()
+        if self.evaluations:
+            return 200, {"leases": [], "evaluation": self.evaluations.pop(0)}
         self.changed.wait_for(lambda: self.waiting or self.reason, body["wait_seconds"])
         if self.waiting:
             return 200, {"leases": [self.waiting.pop(0).grant()]}
@@ -176,6 +179,9 @@ class FakeHandler(BaseHTTPRequestHandler):
                 return state.acquire(json.loads(content))
             case ["leases", lease, "artifacts", name]:
                 return state.tell(lease, "artifacts", {**query, "name": name}, content)
+            case ["evaluations", _, "finish"]:
+                state.evaluated.append(json.loads(content))
+                return 200, state.trials[0].answer()
             case ["leases", lease, action]:
                 return state.tell(lease, action, query, content)
             case ["studies", _, "trials", number, "artifacts", name]:

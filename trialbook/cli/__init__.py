@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from trialbook.cli import changing, demo, reading, submitting, uploads, watching
+from trialbook.cli import changing, demo, models, reading, submitting, uploads, watching
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": reading.list_studies,
     "show": reading.show,
     "best": reading.best,
+    "predict": models.predict,
     "pause": changing.pause,
     "resume": changing.resume,
     "extend": changing.extend,

@@ -23,10 +23,11 @@ from trialbook.cli.reading import headline
 from trialbook.cli.session import As, Output, say_json
 from trialbook.cli.watching import follow
 from trialbook.errors import TrialbookError
-from trialbook.words import duration
+from trialbook.words import duration, tested
 from trialbook.yaml_text import dump
 
 STOP_SECONDS = 20.0
+EVALUATION_SECONDS = 60.0  # for what takes a moment
 NEEDED = ("fastapi", "torch")  # what the extras server and worker bring
 TRAINER = "mlp"
 SPEC: dict[str, Any] = {  # beside the trainer's own example of what to search over
@@ -87,7 +88,7 @@ def _run(
     for number in range(1, workers + 1):
         running.enter_context(_worker(folder, number, ready))
     begun = time.monotonic()
-    study = follow(client, client.create_study(_spec(client, trials)).name, on=say)
+    study = _evaluated(client, follow(client, client.create_study(_spec(client, trials)).name, on=say))
     took = time.monotonic() - begun
     _say_best(say, study, took)
     if output is Output.json:
@@ -102,7 +103,18 @@ def _say_best(say: Console, study: wire.Study, took: float) -> None:
     if study.best is None:
         _stop("no trial is complete: look at the study's page for why")
     say.print(headline(study.spec, study.best.value, study.best.number), style="bold", markup=False)
+    if line := tested(study.best.test, study.spec["objective"]["metric"]):
+        say.print(f"# {line}", markup=False)
     say.print(dump(study.best.params), end="", markup=False)
+
+
+def _evaluated(client: Client, study: wire.Study) -> wire.Study:
+    """The study once a worker has measured its best trial on the test part, or in any case soon."""
+    give_up = time.monotonic() + EVALUATION_SECONDS
+    while study.best is not None and study.best.evaluating and time.monotonic() < give_up:
+        time.sleep(0.2)
+        study = client.get_study(study.name)
+    return study
 
 
 def _spec(client: Client, trials: int) -> dict[str, Any]:

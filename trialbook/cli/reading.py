@@ -10,9 +10,10 @@ import typer
 
 from trialbook import Client, wire
 from trialbook.cli import tables
+from trialbook.cli.models import Download, bring
 from trialbook.cli.session import URL, As, Output, StudyName, Token, connected, console, say_json
 from trialbook.errors import NotFound
-from trialbook.words import shown
+from trialbook.words import shown, tested
 from trialbook.yaml_text import dump
 
 LATEST = 15  # trials that `show` lists
@@ -43,6 +44,7 @@ def list_studies(
 def show(
     study: StudyName,
     number: Annotated[int | None, typer.Argument(min=0, help="Show this trial, with its curve")] = None,
+    download: Download = None,
     url: URL = None,
     token: Token = None,
     output: As = Output.text,
@@ -52,11 +54,17 @@ def show(
     [bold]trialbook show digits-mlp[/bold]
 
     [bold]trialbook show digits-mlp 12[/bold]
+
+    [bold]trialbook show digits-mlp 12 --download DIR[/bold]
+        brings that trial's model home
     """
+    if download is not None and number is None:
+        raise typer.BadParameter("which trial's model? name its number, or use trialbook best", param_hint="--download")
     with connected(url, token, output) as client:
         found = client.get_study(study)
         if number is not None:
             trial = client.get_trial(study, number)
+            bring(client, study, number, download)
             return say_json(trial) if output is Output.json else console.print(tables.trial(found, trial))
         if output is Output.json:
             return say_json(found)
@@ -69,6 +77,7 @@ def show(
 def best(
     study: StudyName,
     top: Annotated[int, typer.Option("--top", "-n", min=1, max=1000, help="The best N trials")] = 1,
+    download: Download = None,
     url: URL = None,
     token: Token = None,
     output: As = Output.text,
@@ -78,16 +87,22 @@ def best(
     [bold]trialbook best digits-mlp[/bold]
 
     [bold]trialbook best digits-mlp --top 5 -o json[/bold]
+
+    [bold]trialbook best digits-mlp --download DIR[/bold]
+        brings its model home: then trialbook predict DIR data.csv, or in Python models.load(DIR)
     """
     with connected(url, token, output) as client:
         spec = client.get_study(study).spec
         found = list(islice(client.list_trials(study, state="complete", order="value", limit=min(top, 100)), top))
         if not found:
             raise NotFound(f"No trial of {study} is complete yet.")
+        bring(client, study, found[0].number, download)
         if output is Output.json:
             return say_json(found[0] if top == 1 else found)
         for trial in found:
             console.print(headline(spec, trial.value, trial.number), style="bold", markup=False)
+            if line := tested(trial.attributes, spec["objective"]["metric"]):
+                console.print(f"# {line}", markup=False)
             console.print(dump({**spec["objective"]["fixed"], **trial.params}), end="", markup=False)
         return None
 

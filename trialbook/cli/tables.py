@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trialbook import wire
-from trialbook.words import OVER, SHAPES, count, duration, finished, shown, shown_param, time_left
+from trialbook.words import OVER, SHAPES, count, duration, finished, shown, shown_param, tested, time_left
 
 COLOURS = {"running": "blue", "complete": "green", "pruned": "yellow", "failed": "red"}  # others are dim
 LIKE = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
@@ -65,6 +65,7 @@ def study(found: wire.Study, now: datetime) -> RenderableType:
         lines.append(Text(found.reason, "dim"))
     lines += [progress(found), endings(found), best(found)]
     if found.best is not None:
+        lines += [Text(line) for line in (tested(found.best.test, found.spec["objective"]["metric"]),) if line]
         lines.append(Text(params(found.best.params), "dim"))
     return Group(*lines)
 
@@ -127,6 +128,7 @@ def trial(found: wire.Study, one: wire.TrialDetail) -> RenderableType:
     lines.append(Text(params(one.params)))
     lines.append(Text(f"attempt {one.attempt}" + (f" on {one.worker}" if one.worker else ""), "dim"))
     name = found.spec["objective"]["metric"]
+    lines += [Text(line) for line in (tested(one.attributes, name),) if line]
     if values := curve(one, name):
         lines.append(Text(f"{name} {sparkline(values, WIDTH * 3)} {shown(values[-1])}"))
     if one.reports:
