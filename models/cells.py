@@ -85,19 +85,23 @@ def _run_gru(x: Tensor, state: State, weights: list[Tensor], training: bool) -> 
 
 
 class Cell(NamedTuple):
-    """A kind of cell. `signs` says for each gate whether torch's kernel takes the same weights or the negated ones."""
+    """A kind of cell. `signs` says for each gate whether torch's kernel takes the same weights or the negated ones.
+
+    `keeping` has 1 for a gate that keeps the old state when it is open, -1 for one that does when it is shut.
+    """
 
     step: Step
     kernel: Kernel
     signs: tuple[float, ...]
+    keeping: tuple[float, ...]
     states: int = 1
 
 
 CELLS: dict[str, Cell] = {
-    "rnn": Cell(step_rnn, _run_rnn, (1.0,)),
-    "relu_rnn": Cell(step_relu_rnn, _run_relu_rnn, (1.0,)),
-    "lstm": Cell(step_lstm, _run_lstm, (1.0, 1.0, 1.0, 1.0), states=2),
-    "gru": Cell(step_gru, _run_gru, (1.0, -1.0, 1.0)),  # torch's gate is the share of the old state, 1 - u
+    "rnn": Cell(step_rnn, _run_rnn, (1.0,), (0.0,)),
+    "relu_rnn": Cell(step_relu_rnn, _run_relu_rnn, (1.0,), (0.0,)),
+    "lstm": Cell(step_lstm, _run_lstm, (1.0, 1.0, 1.0, 1.0), (0.0, 1.0, 0.0, 0.0), states=2),
+    "gru": Cell(step_gru, _run_gru, (1.0, -1.0, 1.0), (0.0, -1.0, 0.0)),  # torch's gate is 1 - u
 }
 
 
@@ -110,7 +114,7 @@ class Recurrence(nn.Module):
     def __init__(
         self, kind: str, inputs: int, size: int, generator: Generator, *, init: str = "orthogonal", forget: float = 1.0
     ) -> None:
-        """First weights by `init`; biases 0, but the LSTM's forget gate's, which starts at `forget`."""
+        """First weights by `init`; biases 0, but of gates that keep the old state: they start open by `forget`."""
         super().__init__()
         self._cell, self.size = CELLS[kind], size
         gates = len(self._cell.signs)
@@ -118,9 +122,7 @@ class Recurrence(nn.Module):
         drawn = [draw(inputs, size, generator) for _ in range(gates)]
         self.W = nn.Parameter(torch.cat([w for w, _ in drawn]))
         self.U = nn.Parameter(torch.cat([u for _, u in drawn]))
-        self.b = nn.Parameter(torch.zeros(gates * size))
-        if kind == "lstm":
-            self.b.data[size : 2 * size] = forget
+        self.b = nn.Parameter(forget * torch.tensor(self._cell.keeping).repeat_interleave(size))
         signs = torch.tensor(self._cell.signs).repeat_interleave(size)
         self.register_buffer("_signs", signs, persistent=False)
         self.register_buffer("_no_bias", torch.zeros(gates * size), persistent=False)

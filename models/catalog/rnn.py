@@ -48,7 +48,7 @@ RNN = Trainer(
         "forget_bias": Parameter(
             "float",
             1.0,
-            "The lstm's forget gate's bias at the start; above 0 it begins by remembering",
+            "First bias of the lstm's forget gate, its negative of the gru's update gate; above 0 they remember",
             low=-100.0,
             high=100.0,
         ),

@@ -36,6 +36,9 @@ CHANGED: dict[str, dict[str, Value]] = {  # parameters that only matter beside o
     "rnn.optimizer": {"weight_decay": 0.1},
     "rnn.forget_bias": {"cell": "lstm"},
     "rnn.dropout": {"layers": 2},
+    "language_model.optimizer": {"weight_decay": 0.1},
+    "language_model.context": {"kind": "window"},
+    "word2vec.optimizer": {"weight_decay": 0.1},
     "seq2seq.optimizer": {"weight_decay": 0.1},
 }
 ONLY_FOR: dict[str, Task | Form] = {
@@ -147,6 +150,27 @@ ROWS = (
         {"hidden_size": 16, "learning_rate": 0.03, "epochs": 60},
         metric="train_mse",
         at_most=0.01,
+    ),
+    Row(
+        "language_model",
+        "talk",
+        {"embedding_size": 6, "hidden_size": 8, "dropout": 0.2},
+        {"embedding_size": 16, "hidden_size": 64, "dropout": 0.0, "epochs": 100, "learning_rate": 0.02},
+        "train_perplexity",
+        1.3,
+    ),
+    Row("word2vec", "talk", {"embedding_size": 6, "subsampling": 0.1}, {"epochs": 100}, "train_loss", 2.5),
+    Row(
+        "seq2seq",
+        "reversal",
+        {"hidden_size": 8, "embedding_size": 4, "teacher_forcing": 0.7, "dropout": 0.1},
+        {"hidden_size": 48, "teacher_forcing": 1.0, "dropout": 0.0, "epochs": 60, "learning_rate": 0.02},
+    ),
+    Row(
+        "seq2seq",
+        "spelled_digits",
+        {"hidden_size": 8, "embedding_size": 4, "teacher_forcing": 0.7, "dropout": 0.1},
+        {"hidden_size": 48, "teacher_forcing": 1.0, "dropout": 0.0, "epochs": 30, "learning_rate": 0.02},
     ),
     Row("rnn", "copy_memory", {"hidden_size": 6}, {"hidden_size": 32, "learning_rate": 0.03, "epochs": 60}),
 )

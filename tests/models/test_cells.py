@@ -111,6 +111,8 @@ def test_recurrent_weights_start_orthogonal_gate_by_gate() -> None:
         torch.testing.assert_close(gate @ gate.T, torch.eye(6), atol=1e-5, rtol=0)
 
 
-def test_lstm_starts_with_an_open_forget_gate_alone() -> None:
-    cell = Recurrence("lstm", 3, 2, Generator().manual_seed(0), forget=1.5)
-    assert cell.b.tolist() == [0, 0, 1.5, 1.5, 0, 0, 0, 0]
+def test_gates_start_by_keeping_the_old_state() -> None:
+    lstm, gru, rnn = (Recurrence(kind, 3, 2, Generator().manual_seed(0), forget=1.5) for kind in ("lstm", "gru", "rnn"))
+    assert lstm.b.tolist() == [0, 0, 1.5, 1.5, 0, 0, 0, 0]  # forget gate open
+    assert gru.b.tolist() == [0, 0, -1.5, -1.5, 0, 0]  # update gate shut
+    assert rnn.b.tolist() == [0, 0]
