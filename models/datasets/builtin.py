@@ -10,8 +10,11 @@ from sklearn import datasets as bundled
 from models.catalog import DATASETS
 from models.datasets.dataset import Dataset
 from models.datasets.generated import read_blobs, read_moons, read_polynomial
+from models.datasets.mnist import read_fashion_mnist, read_mnist1d, read_mnist_5k
+from models.datasets.pairs import read_dates, read_reversal, read_spelled_digits
 from models.datasets.parity import read_digits_parity
 from models.datasets.preprocessing import Column
+from models.datasets.pronunciation import read_cmudict
 from models.datasets.sequences import SEQUENCES
 from models.datasets.text import read_python_docs
 
@@ -52,10 +55,17 @@ def _read_digits(name: str) -> Dataset:
 READERS: dict[str, Callable[[str], Dataset]] = {
     **dict.fromkeys(("iris", "wine", "breast_cancer", "diabetes"), _read_table),
     "digits": _read_digits,
+    "mnist_5k": read_mnist_5k,
+    "fashion_mnist": read_fashion_mnist,
+    "mnist1d": read_mnist1d,
     "digits_parity": read_digits_parity,
     "polynomial": read_polynomial,
     "moons": read_moons,
     "blobs": read_blobs,
     "python_docs": read_python_docs,
+    "reversal": read_reversal,
+    "dates": read_dates,
+    "spelled_digits": read_spelled_digits,
+    "cmudict": read_cmudict,
     **SEQUENCES,
 }
