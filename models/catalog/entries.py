@@ -94,7 +94,7 @@ class BuiltinDataset:
     """A data set that comes with the package; `classes` is 0 where there are none.
 
     `shape` is one example's: columns, (channels, height, width), (steps, features), or (steps,) of tokens.
-    `package` is the distribution whose files it needs, of the extra `data`; "" for none.
+    `package` is the distribution whose files it needs, of an extra (`data`, or its own) or Debian's; "" for none.
     """
 
     name: str
