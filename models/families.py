@@ -6,6 +6,7 @@ from models import (
     autoencoder,
     cnn,
     knn,
+    language_model,
     linear,
     logistic,
     mlp,
@@ -13,9 +14,11 @@ from models import (
     polynomial,
     pretrained_mlp,
     rnn,
+    rnn2d,
     seq2seq,
     svm,
     tree,
+    word2vec,
 )
 from models.catalog import TRAINERS
 from models.learner import Model
@@ -30,12 +33,15 @@ FAMILIES: dict[str, Callable[..., Model]] = {
     "cnn": cnn.build,
     "pretrained_mlp": pretrained_mlp.build,
     "rnn": rnn.build,
+    "rnn2d": rnn2d.build,
     "seq2seq": seq2seq.build,
     "multitask": multitask.build,
     "polynomial": polynomial.build,
     "svm": svm.build,
     "knn": knn.build,
     "tree": tree.build,
+    "language_model": language_model.build,
+    "word2vec": word2vec.build,
 }
 
 

@@ -9,8 +9,9 @@ from models.catalog.linear import LINEAR, LOGISTIC
 from models.catalog.mlp import MLP
 from models.catalog.multitask import MULTITASK_NET
 from models.catalog.polynomial import POLYNOMIAL
-from models.catalog.rnn import RNN
+from models.catalog.rnn import RNN, RNN2D
 from models.catalog.seq2seq import SEQ2SEQ_NET
+from models.catalog.words import LANGUAGE_MODEL, WORD2VEC
 
 TRAINERS: dict[str, Trainer] = {
     "autoencoder": AUTOENCODER,
@@ -20,12 +21,15 @@ TRAINERS: dict[str, Trainer] = {
     "cnn": CNN,
     "pretrained_mlp": PRETRAINED_MLP,
     "rnn": RNN,
+    "rnn2d": RNN2D,
     "seq2seq": SEQ2SEQ_NET,
     "multitask": MULTITASK_NET,
     "polynomial": POLYNOMIAL,
     "svm": SVM,
     "knn": KNN,
     "tree": TREE,
+    "language_model": LANGUAGE_MODEL,
+    "word2vec": WORD2VEC,
 }
 
 __all__ = [

@@ -34,6 +34,9 @@ MULTITASK = (  # means over the heads, then the first head's error and the mean 
     *_pair("first_error", "minimize", "multitask"),
     *_pair("others_error", "minimize", "multitask"),
 )
+PERPLEXITY = _pair("perplexity", "minimize", "language")  # exp of a cross-entropy
+LANGUAGE = (*PERPLEXITY, *_pair("accuracy", "maximize", "language"))  # of the next word
+NEIGHBOURS = _pair("mrr", "maximize", "language")  # mean reciprocal rank of a word's neighbour among noise words
 RECONSTRUCTION = _pair("reconstruction", "minimize", "classification", "regression")
 PROBE = (
     *_pair("probe_error", "minimize", "classification"),

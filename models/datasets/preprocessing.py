@@ -161,12 +161,15 @@ def fit_channels(x: Tensor, axis: int, lengths: Tensor | None = None) -> Channel
 def fit_vocabulary(x: Tensor) -> Vocabulary:
     """Fits on the rows (N, T + 1) given, which must be the training part's: the words that come at least twice there.
 
-    At most 5,000 with "<unk>". A row's first word is not counted: it is the last of the row before.
+    At most 5,000 with "<unk>"; ValueError if there is none. A row's first word, the last of the row before, is not
+    counted.
     """
     counts = torch.bincount(x[:, 1:].flatten(), minlength=1)
     counts[0] = 0
     order = counts.argsort(descending=True, stable=True)[: MOST_WORDS - 1]
     kept = order[counts[order] >= FEWEST_OCCURRENCES]
+    if not len(kept):
+        raise ValueError("no word comes twice in the training part")
     others = counts.sum() - counts[kept].sum()
     return Vocabulary((0, *kept.tolist()), (int(others), *counts[kept].tolist()))
 

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from models.datasets import Dataset, Split, load, split
+from models.datasets.pairs import read_reversal
 from models.datasets.parity import read_digits_parity
 from models.datasets.sequences import make_adding, make_copy_memory
 from models.datasets.text import from_text
@@ -28,10 +29,15 @@ TOPICS = (  # of `talk`: an adjective, a noun and a verb
 
 def talk(sentences: int = 420) -> Dataset:
     """Sentences such as "the wild horse eats .", in each only words of one topic."""
-    drawn = torch.randint(6**3, (sentences,), generator=torch.Generator().manual_seed(0)).tolist()
-    return from_text(
-        "talk", " ".join(f"the {a[i % 3]} {n[i // 6 % 3]} {v[i // 36 % 3]} ." for i in drawn for a, n, v in [TOPICS[i % 2]])
-    )
+    drawn = torch.randint(2 * 3**3, (sentences,), generator=torch.Generator().manual_seed(0)).tolist()
+    said = [(TOPICS[i % 2], i // 2 % 3, i // 6 % 3, i // 18 % 3) for i in drawn]
+    return from_text("talk", " ".join(f"the {of[0][a]} {of[1][n]} {of[2][v]} ." for of, a, n, v in said))
+
+
+def ink() -> Dataset:
+    """Images of 5 x 4 random pixels, and how much of them is lit."""
+    x = torch.rand(80, 1, 5, 4, generator=torch.Generator().manual_seed(0)).square()
+    return Dataset("ink", "regression", x, x.mean(dim=(1, 2, 3)), form="image")
 
 
 TINY: Mapping[str, Callable[[], Dataset]] = {
@@ -43,8 +49,9 @@ TINY: Mapping[str, Callable[[], Dataset]] = {
     "digits_parity": lambda: read_digits_parity("digits_parity", rows=100, labelled=60, own_test=0),
     "talk": talk,
     "adding": lambda: make_adding("adding", rows=100, steps=10),
-    "reversal": lambda: few("reversal", 60),
+    "reversal": lambda: read_reversal("reversal", rows=60),
     "spelled_digits": lambda: few("spelled_digits", 60),
+    "ink": ink,
     "copy_memory": lambda: make_copy_memory("copy_memory", rows=80, delay=3, symbols=3, count=2),
 }
 
