@@ -11,7 +11,8 @@ from models.codes import Layer, TiedLayer, contractive_penalty, corrupt, kl_pena
 from models.datasets import Part, Schema, Split
 from models.descent import Descent, Training
 from models.goals import EVALUATED_NUMBERS, FEWEST_ROWS, MOST_ROWS
-from models.outputs import LinearOutput, Output, SoftmaxOutput
+from models.metrics import measure_classes
+from models.outputs import LinearOutput
 from models.probe import Probe, fit_probe
 
 PROBED_ROWS = 4096  # training examples that a probe is fitted to, at most, evenly spread
@@ -52,13 +53,8 @@ class Reconstruction:
         """`largest` is how many numbers the penalty needs of one example beyond the activations."""
         self._strength, self._penalty = strength, penalty
         self._rows = max(FEWEST_ROWS, min(MOST_ROWS, EVALUATED_NUMBERS // max(1, schema.size, largest)))
-        regression = schema.task == "regression"
-        self.output: Output = (
-            LinearOutput(schema.target_mean, schema.target_deviation)
-            if regression
-            else SoftmaxOutput(len(schema.classes))
-        )
         self._classes = len(schema.classes)
+        self._numbers = LinearOutput(schema.target_mean, schema.target_deviation)  # where there are no classes
         self.probe = Probe(torch.zeros(0, 0), torch.zeros(0))
 
     def prepare(self, part: Part) -> Part:
@@ -74,15 +70,15 @@ class Reconstruction:
             sums += torch.stack([loss, reconstruction]).double() * len(batch)
             codes.append(code)
         loss, reconstruction = sums / len(part)
-        probed = self.output.measure(self.probe(torch.cat(codes)), part.y)
         return {
             "loss": loss,
             "reconstruction": reconstruction,
-            **{f"probe_{name}": value for name, value in probed.items()},
+            **self._measure_probe(self.probe(torch.cat(codes)), part.y),
         }
 
     def predict(self, net: nn.Module, part: Part) -> Tensor:
-        return self.output.predict(self.probe(self.encode(net, part)))
+        outputs = self.probe(self.encode(net, part))
+        return outputs.softmax(dim=1) if self._classes else self._numbers.predict(outputs)
 
     def encode(self, net: nn.Module, part: Part) -> Tensor:
         """The codes of the examples (N, code_size)."""
@@ -91,12 +87,21 @@ class Reconstruction:
 
     def start_probe(self, code_size: int) -> None:
         """A probe that knows nothing yet."""
-        self.probe = Probe(torch.zeros(self.output.width, code_size), torch.zeros(self.output.width))
+        width = self._classes or 1
+        self.probe = Probe(torch.zeros(width, code_size), torch.zeros(width))
 
     def fit_probe(self, net: nn.Module, part: Part) -> None:
         """Fits the probe anew, to the examples' codes by the present net."""
-        y = part.y if self._classes else self.output.encode(part.y)[:, 0]
+        y = part.y if self._classes else self._numbers.encode(part.y)[:, 0]
         self.probe = fit_probe(self.encode(net, part), y, self._classes)
+
+    def _measure_probe(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
+        if self._classes:
+            largest, predicted = outputs.max(dim=1)  # nan where a row holds one
+            measured = measure_classes(predicted.masked_fill(largest.isnan(), -1), y)
+        else:
+            measured = self._numbers.measure(outputs, y)
+        return {f"probe_{name}": value for name, value in measured.items()}
 
     def _losses(self, net: Autoencoder, batch: Part) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimized, the reconstruction's error, and the code (B, code_size)."""
@@ -113,7 +118,7 @@ class Coder(Descent):
 
     def prepare(self, schema: Schema) -> None:
         super().prepare(schema)
-        self._reconstruction.start_probe(self._autoencoder.code_size)
+        self._reconstruction.start_probe(self.net.code_size)
 
     def begin(self, split: Split) -> None:
         super().begin(split)
@@ -122,7 +127,7 @@ class Coder(Descent):
     def train(self, step: int) -> None:
         super().train(step)
         with torch.no_grad():
-            self._reconstruction.fit_probe(self._autoencoder.eval(), self._probed)
+            self._reconstruction.fit_probe(self.net.eval(), self._probed)
 
     def parameters(self) -> dict[str, Tensor]:
         probe = self._reconstruction.probe
@@ -131,16 +136,16 @@ class Coder(Descent):
     def encode(self, x: Tensor) -> Tensor:
         """Preprocessed examples (N, …) → codes (N, code_size)."""
         with torch.inference_mode():
-            return self._autoencoder.eval().activations(x)[-1]
+            return self.net.eval().activations(x)[-1]
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Preprocessed examples (N, …) → the same of the decoder's, flattened (N, F)."""
         with torch.inference_mode():
-            reconstruction: Tensor = self._autoencoder.eval()(x)
+            reconstruction: Tensor = self.net.eval()(x)
             return reconstruction
 
     @property
-    def _autoencoder(self) -> Autoencoder:
+    def net(self) -> Autoencoder:
         return cast(Autoencoder, self._net)
 
     @property

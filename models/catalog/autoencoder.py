@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from models.catalog.descent import DESCENT, FLAT
 from models.catalog.entries import Parameter, Trainer
-from models.catalog.metrics import LOSS, PROBE, RECONSTRUCTION
+from models.catalog.metrics import CLASSIFICATION, LOSS, PROBE, RECONSTRUCTION, REGRESSION
+from models.catalog.mlp import MLP
 
 _CORRUPTION = {
     "corruption": Parameter(
@@ -96,5 +97,62 @@ AUTOENCODER = Trainer(
             "noise": {"type": "float", "low": 0.05, "high": 0.6, "when": {"kind": ["denoising"]}},
         },
         "early_stopping": {"patience": 10, "min_delta": 0.0},
+    },
+)
+
+PRETRAINED_MLP = Trainer(
+    name="pretrained_mlp",
+    title="Perceptron with layer-wise pretraining",
+    chapter="15.1",
+    forms=FLAT,
+    tasks=("classification", "regression"),
+    parameters={
+        **DESCENT,
+        "epochs": replace(
+            DESCENT["epochs"],
+            default=60,
+            help="Passes over the training data, at most; the first hidden_layers * pretraining_epochs are pretraining",
+        ),
+        "hidden_layers": replace(MLP.parameters["hidden_layers"], help="Number of hidden layers", low=1),
+        **{name: MLP.parameters[name] for name in ("width", "activation", "slope", "dropout")},
+        "pretraining_epochs": Parameter(
+            "int",
+            10,
+            "Epochs in which each hidden layer learns to reconstruct the layer below, without labels, before the whole"
+            " net is trained; 0 for none. Meanwhile only reconstruction improves: early stopping's patience and a"
+            " pruner's warm-up should be longer than hidden_layers * pretraining_epochs",
+            low=0,
+            high=1_000_000,
+        ),
+        "pretraining_rate": Parameter("float", 2e-3, "Adam's step size in pretraining", low=0.0),
+        **_CORRUPTION,
+        "labelled": Parameter(
+            "int",
+            0,
+            "Training rows whose labels are used, evenly spread over the classes or the target's range; 0 for all."
+            " Pretraining sees all rows",
+            low=0,
+            high=1_000_000_000,
+        ),
+    },
+    metrics=(*LOSS, *CLASSIFICATION, *REGRESSION, *RECONSTRUCTION),
+    default_spec={
+        "objective": {
+            "trainer": "pretrained_mlp",
+            "data": "digits",
+            "metric": "val_error",
+            "direction": "minimize",
+            "fixed": {"epochs": 60, "batch_size": 64},
+        },
+        "space": {
+            "learning_rate": {"type": "float", "low": 1e-3, "high": 0.5, "log": True},
+            "hidden_layers": {"type": "int", "low": 1, "high": 3},
+            "width": {"type": "int", "low": 32, "high": 256, "log": True},
+            "pretraining_epochs": {"type": "int", "low": 0, "high": 6},
+            "pretraining_rate": {"type": "float", "low": 3e-4, "high": 1e-2, "log": True},
+            "noise": {"type": "float", "low": 0.0, "high": 0.6},
+            "dropout": {"type": "float", "low": 0.0, "high": 0.5},
+        },
+        "early_stopping": {"patience": 20, "min_delta": 0.0},  # longer than 3 layers of 6 epochs
     },
 )
