@@ -28,4 +28,5 @@ def train(trial):
         trial.report(step, **losses)  # raises TrialPruned where the study says that it is hopeless
         if trial.is_save_due():
             trial.save(step, {"weights": weights})
+    trial.attach("weights.txt", " ".join(map(str, weights.ravel())).encode())  # a file to keep: bytes, or its path
     return losses["val_loss"]
