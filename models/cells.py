@@ -160,11 +160,16 @@ class Recurrence(nn.Module):
         return [W, U, b, self._no_bias]
 
 
-def _draw_orthogonal(inputs: int, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """One gate's W, Glorot's, and U, orthogonal: it turns the state and changes no length (Saxe 2014)."""
+def draw_orthogonal(size: int, generator: Generator) -> Tensor:
+    """A matrix (H, H), uniform over those that turn the state and change no length (Saxe 2014)."""
     turned, triangle = torch.linalg.qr(torch.empty(size, size).normal_(generator=generator))
-    W = draw_weight(size, inputs, "tanh", 0.0, "glorot", generator)
-    return W, turned * triangle.diagonal().sign()  # the signs make it uniform over all rotations
+    drawn: Tensor = turned * triangle.diagonal().sign()  # the signs make it uniform
+    return drawn
+
+
+def _draw_orthogonal(inputs: int, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """One gate's W, Glorot's, and U, orthogonal."""
+    return draw_weight(size, inputs, "tanh", 0.0, "glorot", generator), draw_orthogonal(size, generator)
 
 
 def _draw_uniform(inputs: int, size: int, generator: Generator) -> tuple[Tensor, Tensor]:

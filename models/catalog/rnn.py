@@ -11,7 +11,6 @@ _DESCENT = {
     "optimizer": replace(DESCENT["optimizer"], default="adam"),
     "learning_rate": replace(DESCENT["learning_rate"], default=0.005),
 }
-_NONLINEARITY = Parameter("categorical", "tanh", "The unit of the cell rnn", choices=("tanh", "relu"))
 
 RNN = Trainer(
     name="rnn",
@@ -24,7 +23,7 @@ RNN = Trainer(
         "cell": Parameter(
             "categorical", "gru", "Vanilla RNN, or with gates that keep what is old", choices=("rnn", "lstm", "gru")
         ),
-        "nonlinearity": _NONLINEARITY,
+        "nonlinearity": Parameter("categorical", "tanh", "The unit of the cell rnn", choices=("tanh", "relu")),
         "hidden_size": Parameter("int", 64, "Hidden units of a cell, in each direction", low=1, high=65_536),
         "layers": Parameter(
             "int", 1, "Cells one above the other: each reads the states of the one below", low=1, high=100
@@ -69,5 +68,45 @@ RNN = Trainer(
             "bidirectional": {"type": "categorical", "choices": [False, True]},
         },
         "early_stopping": {"patience": 8, "min_delta": 0.0},
+    },
+)
+
+RNN2D = Trainer(
+    name="rnn2d",
+    title="Recurrent net over an image, from its four corners",
+    chapter="10",
+    forms=("image",),
+    tasks=("classification", "regression"),
+    parameters={
+        **_DESCENT,
+        "cell": Parameter(
+            "categorical", "rnn", "Vanilla RNN, or LSTM with a forget gate for each side", choices=("rnn", "lstm")
+        ),
+        "hidden_size": Parameter("int", 32, "Hidden units of each corner's cell", low=1, high=65_536),
+        "patch": Parameter("int", 1, "A step reads a square of so many pixels each way", low=1, high=10_000),
+        "readout": Parameter(
+            "categorical",
+            "last",
+            "What the output sees of each corner's states: the last one, opposite, or the mean of all places",
+            choices=("last", "mean"),
+        ),
+    },
+    metrics=(*LOSS, *CLASSIFICATION, *REGRESSION),
+    default_spec={
+        "objective": {
+            "trainer": "rnn2d",
+            "data": "digits",
+            "metric": "val_error",
+            "direction": "minimize",
+            "fixed": {"epochs": 25, "batch_size": 64},
+        },
+        "space": {
+            "cell": {"type": "categorical", "choices": ["rnn", "lstm"]},
+            "learning_rate": {"type": "float", "low": 1e-3, "high": 0.03, "log": True},
+            "hidden_size": {"type": "int", "low": 8, "high": 48, "log": True},
+            "patch": {"type": "int", "low": 1, "high": 2},
+            "readout": {"type": "categorical", "choices": ["last", "mean"]},
+        },
+        "early_stopping": {"patience": 6, "min_delta": 0.0},
     },
 )
