@@ -67,9 +67,10 @@ class Branches(nn.Module):
 
 
 class AllHeads:
-    """The goal of all tasks: the weighted sum of the heads' cross-entropies, each a mean over the batch's known labels.
+    """The goal of all tasks: the weighted sum of the heads' cross-entropies.
 
-    Measured are plain means over the heads, whatever their weights, so that weights can be compared; a head of which
+    In training each label that is known counts the same, so a head with few labels pulls little at the shared layers
+    unless its weight is large; a mean over a batch's one or two labels would be all noise. Measured are plain means over the heads, whatever their weights, so that weights can be compared; a head of which
     the part has no label is left out. Predictions: the heads' probabilities side by side (N, C₁ + C₂ + …).
     """
 
@@ -86,12 +87,11 @@ class AllHeads:
         return Part(part.x, part.y, part.lengths, part.y)
 
     def loss(self, net: nn.Module, batch: Part) -> Tensor:
-        losses = [
-            weight * _cross_entropy(logits, y)
-            for logits, y, weight in zip(self._part(net(batch.x)), batch.y.unbind(dim=1), self._weights, strict=True)
-            if weight
-        ]
-        return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
+        loss = torch.zeros(())
+        for logits, y, weight in zip(self._part(net(batch.x)), batch.y.unbind(dim=1), self._weights, strict=True):
+            if weight:
+                loss = loss + weight / len(y) * _cross_entropies(logits, y)
+        return loss
 
     def measure(self, net: nn.Module, part: Part) -> dict[str, Tensor]:
         """Means over the heads of loss, error and accuracy; the first head's error, and the others' mean error."""
@@ -118,10 +118,9 @@ def _judge(logits: Tensor, y: Tensor) -> Tensor:
         return torch.empty(0, 2, dtype=torch.float64)
     largest, likeliest = logits.max(dim=1)
     wrong = (likeliest != y).logical_or_(largest.isnan())[known]
-    return torch.stack([_cross_entropy(logits, y).double(), wrong.double().mean()])[None]
+    return torch.stack([_cross_entropies(logits, y).double() / known.sum(), wrong.double().mean()])[None]
 
 
-def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """The mean over the known labels; 0 where there is none."""
-    total = functional.cross_entropy(logits, y, ignore_index=IGNORED, reduction="sum")
-    return total / (y != IGNORED).sum().clamp(min=1)
+def _cross_entropies(logits: Tensor, y: Tensor) -> Tensor:
+    """The sum over the known labels."""
+    return functional.cross_entropy(logits, y, ignore_index=IGNORED, reduction="sum")
