@@ -2,15 +2,16 @@
 
 import gzip
 import importlib
+import math
 import os
 import random
+import zlib
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.catalog import DATASETS
@@ -78,10 +79,13 @@ def _read_idx(folder: Path, file: str) -> Tensor:
             f"dataset-fashion-mnist, or name the folder of the idx files by {FOLDER_VARIABLE} where the worker runs"
         )
     content = found[0].read_bytes()
-    content = gzip.decompress(content) if found[0].suffix == ".gz" else content
-    axes = content[3] if content.startswith(IDX_OF_BYTES) else 0
-    shape = np.frombuffer(content, ">u4", axes, offset=4)
-    numbers: NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
-    if not axes or len(numbers) != np.prod(shape):
+    try:
+        content = gzip.decompress(content) if found[0].suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{found[0]} cannot be unpacked: {error}") from error
+    axes = content[3] if content.startswith(IDX_OF_BYTES) and len(content) > 3 else 0
+    begin = 4 + 4 * axes
+    shape = [int.from_bytes(content[i : i + 4]) for i in range(4, begin, 4)]
+    if not axes or len(content) != begin + math.prod(shape):
         raise ValueError(f"{found[0]} is not an idx file of unsigned bytes, or is cut short")
-    return torch.from_numpy(numbers.reshape(shape).copy())
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=begin).reshape(shape)

@@ -10,7 +10,7 @@ import pytest
 
 from models.catalog import DATASETS, TRAINERS, Parameter
 from models.catalog.entries import Kind
-from tests.models.sets import load_if_there
+from tests.models.sets import each_set, load_if_there
 
 
 def test_loads_neither_torch_nor_numpy_nor_scikit_learn() -> None:
@@ -19,7 +19,7 @@ def test_loads_neither_torch_nor_numpy_nor_scikit_learn() -> None:
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@each_set
 def test_describes_each_built_in_set_as_it_is(name: str) -> None:
     described, data = DATASETS[name], load_if_there(name)
     assert described.name == data.name == name

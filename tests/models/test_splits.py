@@ -6,10 +6,9 @@ import json
 import pytest
 import torch
 
-from models.catalog import DATASETS
 from models.datasets import Column, Dataset, Split, load, split
 from models.datasets.schemas import from_json, to_json
-from tests.models.sets import load_if_there
+from tests.models.sets import each_set, load_if_there
 
 
 def numbered(rows: int = 103, classes: int = 0) -> Dataset:
@@ -92,7 +91,7 @@ def test_preprocessing_sees_the_training_part_only(folds: int) -> None:
     assert not torch.equal(split_again.validation.x, kept.validation.x)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@each_set
 def test_a_schema_survives_json(name: str) -> None:
     schema = split(load_if_there(name)).schema
     assert from_json(json.loads(json.dumps(to_json(schema)))) == schema
