@@ -38,15 +38,16 @@ FORMATS: tuple[Callable[[datetime.date], str], ...] = (
 )
 
 
-def read_reversal(name: str) -> Dataset:
-    """8,000 different words of 4 to 8 of ten letters, each length as likely; the target is the word backwards."""
+def read_reversal(name: str, rows: int = REVERSALS) -> Dataset:
+    """Different words of 4 to 8 of ten letters, each length about as likely; the target is the word backwards."""
     random = Generator().manual_seed(0)
-    words: dict[str, None] = {}
-    while len(words) < REVERSALS:
-        length = int(torch.randint(SHORTEST, LONGEST + 1, (), generator=random))
-        letters = torch.randint(len(LETTERS), (length,), generator=random).tolist()
-        words["".join(LETTERS[letter] for letter in letters)] = None
-    return pair(name, list(words), [word[::-1] for word in words])
+    lengths = torch.randint(SHORTEST, LONGEST + 1, (2 * rows,), generator=random).tolist()  # enough, with repetitions
+    drawn = torch.randint(len(LETTERS), (2 * rows, LONGEST), generator=random).tolist()
+    words = dict.fromkeys(
+        "".join(LETTERS[letter] for letter in letters[:length]) for letters, length in zip(drawn, lengths, strict=True)
+    )
+    chosen = list(words)[:rows]
+    return pair(name, chosen, [word[::-1] for word in chosen])
 
 
 def read_dates(name: str) -> Dataset:
