@@ -11,7 +11,7 @@ MLP = Trainer(
     title="Multilayer perceptron",
     chapter="6",
     forms=FLAT,
-    tasks=("classification", "regression"),
+    tasks=("classification", "regression", "labelling"),
     parameters={
         **DESCENT,
         "hidden_layers": Parameter("int", 2, "Number of hidden layers; with 0 it is a linear model", low=0, high=100),
@@ -26,6 +26,13 @@ MLP = Trainer(
         ),
         "dropout": Parameter(
             "float", 0.0, "Share of the hidden units dropped at each training step", low=0.0, high=0.95
+        ),
+        "window": Parameter(
+            "int",
+            0,
+            "Of a sequence only the last so many steps are seen, at each step where each has a label; 0: all",
+            low=0,
+            high=1_000_000,
         ),
     },
     metrics=(*LOSS, *CLASSIFICATION, *REGRESSION),
