@@ -19,26 +19,46 @@ AUGMENTATION: dict[str, Parameter] = {  # of the training examples, anew at each
     ),
     "flip": Parameter("bool", False, "Mirror each image left to right with even odds, in training"),
 }
+DEBUGGING: dict[str, Parameter] = {  # what looks on and changes nothing (section 11.5)
+    "check_gradients": Parameter(
+        "bool", False, "Compare gradients with finite differences before training; a wrong one fails the trial"
+    ),
+    "histograms": Parameter(
+        "bool",
+        False,
+        "Keep histograms of activations and gradients by layer over the epochs, in a file of the trial",
+    ),
+}
 DESCENT: dict[str, Parameter] = {
     "learning_rate": Parameter("float", 0.05, "Step size of the first epoch", low=0.0),
     "optimizer": Parameter(
         "categorical",
         "sgd",
-        "Gradient descent with momentum, Adam, or Adam with decoupled weight decay (AdamW)",
-        choices=("sgd", "adam", "adamw"),
+        "Gradient descent with momentum; Adam; Adam with decoupled weight decay; L-BFGS; Newton's method, for at most "
+        "2,000 parameters. The last two take one step with all training rows in each epoch, and no learning_rate or l1",
+        choices=("sgd", "adam", "adamw", "lbfgs", "newton"),
     ),
     "momentum": Parameter("float", 0.9, "Share of the last step that is kept; only for sgd", low=0.0, high=0.9999),
     "nesterov": Parameter("bool", False, "Take the gradient after the momentum's step; only for sgd"),
     "weight_decay": Parameter(
         "float",
         0.0,
-        "With sgd and adamw, weights shrink by learning_rate * weight_decay beside each step; with adam it is as l2",
+        "With sgd and adamw, weights shrink by learning_rate * weight_decay beside each step; else it is as l2",
         low=0.0,
     ),
     "l1": Parameter("float", 0.0, "L1 penalty on the weights by proximal steps: gives exact zeros", low=0.0),
     "l2": Parameter("float", 0.0, "L2 penalty: l2 / 2 * sum of squared weights is added to the loss", low=0.0),
-    "clip_norm": Parameter("float", 0.0, "Longest gradient of all parameters together; 0: any", low=0.0),
-    "clip_value": Parameter("float", 0.0, "Largest entry of a gradient, clipped before clip_norm; 0: any", low=0.0),
+    "clip_norm": Parameter(
+        "float", 0.0, "Longest gradient of all parameters together, cut to that; 0: any. Not for lbfgs, newton", low=0.0
+    ),
+    "clip_value": Parameter(
+        "float",
+        0.0,
+        "Largest entry of a gradient, cut to that, then clip_norm; 0: any. Not for lbfgs, newton",
+        low=0.0,
+    ),
+    "damping": Parameter("float", 1e-3, "Added to the Hessian's diagonal; only for newton", low=0.0),
+    "history": Parameter("int", 10, "Steps that are remembered; only for lbfgs", low=1, high=1000),
     "learning_rate_decay": Parameter(
         "categorical",
         "none",
@@ -54,4 +74,5 @@ DESCENT: dict[str, Parameter] = {
     "epochs": Parameter("int", 40, "Passes over the training data, at most", low=1, high=1_000_000),
     "batch_size": Parameter("int", 64, "Rows in a mini-batch", low=1, high=10_000_000),
     **AUGMENTATION,
+    **DEBUGGING,
 }

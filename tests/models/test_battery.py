@@ -22,7 +22,7 @@ CHANGED: dict[str, dict[str, Value]] = {  # parameters that only matter beside o
     "learning_rate_decay": {"decay_epochs": 2},
     "decay_factor": {"learning_rate_decay": "linear"},
     "decay_epochs": {"learning_rate_decay": "linear"},
-    "damping": {"optimizer": "newton"},
+    "damping": {"optimizer": "newton", "hidden_layers": 0},
     "history": {"optimizer": "lbfgs", "epochs": 13},
     "slope": {"activation": "leaky_relu"},
     "autoencoder.optimizer": {"weight_decay": 0.1},
