@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from models.datasets import Schema
+from models.datasets import END, Schema
 from models.datasets.preprocessing import Category, Number, TableEncoding
 from models.datasets.tables import MISSING
 
@@ -68,12 +68,14 @@ def _cell(cell: Any) -> str:  # Any: a scalar
     return str(cell).lower() if isinstance(cell, bool | np.bool_) else str(cell)
 
 
-def _read(content: bytes, texts: Sequence[str]) -> pl.DataFrame:
-    """A CSV or Parquet file; the columns `texts` as text, whatever they look like."""
+def _read(content: bytes, texts: Sequence[str], *, as_text: bool = False) -> pl.DataFrame:
+    """A CSV or Parquet file; the columns `texts`, or all, as text, whatever they look like."""
     try:
         if content.startswith(b"PAR1"):
             return pl.read_parquet(content)
         known = dict.fromkeys(texts, pl.String)
+        if as_text:
+            return pl.read_csv(content, infer_schema=False)
         return pl.read_csv(
             content, null_values=MISSING, infer_schema_length=None, try_parse_dates=True, schema_overrides=known
         )
@@ -148,8 +150,36 @@ def _shaped(x: Any, schema: Schema) -> Tensor:  # Any: NumPy's array
     return torch.from_numpy(np.ascontiguousarray(x.reshape(len(x), *schema.shape)))
 
 
+def read_texts(rows: Rows) -> list[Any]:  # Any: texts, or lists of tokens
+    """Texts from a list, the lines of a text file, or the one column of a table."""
+    if not isinstance(rows, str | Path):
+        return list(rows)
+    if Path(rows).suffix.lower() == ".txt":
+        return [line for line in Path(rows).read_text("utf-8-sig").splitlines() if line.strip()]
+    frame = _read(Path(rows).read_bytes(), (), as_text=True)
+    if frame.width != 1:
+        raise ValueError(f"the texts stand in one column; this table has {_listed(frame.columns)}")
+    return list(frame.to_series().cast(pl.String).fill_null("").to_list())
+
+
+def _tokens(rows: Rows, schema: Schema) -> Raw:
+    """(N, T) int64 positions in `source`; texts are split at blanks, or where all tokens are characters, into those."""
+    positions = {token: position for position, token in enumerate(schema.source)}
+    in_words = any(len(token) > 1 for token in schema.source[END + 1 :])
+    split = [row.split() if isinstance(row, str) and in_words else list(row) for row in read_texts(rows)]
+    if unknown := sorted({token for row in split for token in row if token not in positions}):
+        raise ValueError(f"the model never saw the tokens {', '.join(map(repr, unknown[:10]))}")
+    lengths = [len(row) for row in split]
+    if not all(lengths):
+        raise ValueError(f"row {lengths.index(0)} holds no token")
+    width = max([*schema.shape, *lengths])
+    filled = [[positions[token] for token in row] + [END] * (width - len(row)) for row in split]
+    return torch.tensor(filled, dtype=torch.int64).reshape(-1, width), torch.tensor(lengths)
+
+
 READERS: dict[str, Callable[[Rows, Schema], Raw]] = {
     "table": _table,
     "image": _image,
     "sequence": _sequence,
+    "tokens": _tokens,
 }

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from models.datasets import END, Schema
-from models.rows import Rows, read_rows
+from models.datasets.text import encode, tokenize
+from models.metrics import decide
+from models.rows import Rows, read_rows, read_texts
 from models.saved import Description, read, restore
 from models.training import Learner
 
@@ -20,7 +22,7 @@ def load(folder: Path | str) -> "Trained":
 
 
 class Trained:
-    """Predicts; of several folds or seeds, their mean. Rows are a path (CSV, Parquet, NPZ), dicts or an array.
+    """Predicts; of several folds or seeds, their mean. Rows are a path (CSV, Parquet, NPZ), dicts, an array or texts.
 
     A table's columns go by their names, in any order; what was never seen in training counts as missing. Images and
     sequences may be flat. Both methods raise ValueError for rows that do not fit.
@@ -36,19 +38,25 @@ class Trained:
         return self.description.schemas[0]
 
     def predict(self, rows: Rows) -> list[Any]:  # Any: by task
-        """For each row the likeliest class by name, or the number; of sequences the class of each step; a text."""
+        """For each row the likeliest class, or by head; the number; the class of each step; the text; the next word."""
         outputs, lengths = self._outputs(rows)
         return SAYERS[self.schema.task](outputs, lengths, self.schema)
 
     def probabilities(self, rows: Rows) -> list[dict[str, float]]:
-        """For each row the probability of each class. Raises ValueError where the task has none."""
-        if self.schema.task != "classification":
-            raise ValueError(f"a {self.schema.task} has no classes with a probability each")
+        """For each row the probability of each class, `head=class` or next word. ValueError where the task has none."""
+        schema = self.schema
+        if schema.task not in ("classification", "multitask", "language"):
+            raise ValueError(f"there are no probabilities of a {schema.task}")
+        names = {"classification": schema.classes, "language": schema.source}.get(schema.task) or tuple(
+            f"{head.name}={name}" for head in schema.heads for name in head.classes
+        )
         outputs, _ = self._outputs(rows)
-        return [dict(zip(self.schema.classes, row, strict=True)) for row in outputs.tolist()]
+        return [dict(zip(names, row, strict=True)) for row in outputs.tolist()]
 
     def _outputs(self, rows: Rows) -> tuple[Tensor, Tensor | None]:
         """What the learner predicts of the rows, and their lengths where they differ."""
+        if self.schema.form == "text":
+            return self._next_words(read_texts(rows)), None
         x, lengths = read_rows(rows, self.schema)
         each = [schema.preprocessing.apply(x) for schema in self.description.schemas]
         if lengths is not None and x.is_floating_point():
@@ -56,32 +64,65 @@ class Trained:
             each = [features.masked_fill(beyond[..., None], 0.0) for features in each]
         return self._learner.predict_folds(each, lengths), lengths
 
+    def _next_words(self, texts: Sequence[str]) -> Tensor:
+        """(N, V) probabilities of the word after each text; one by one, since they differ in length."""
+        sources = [schema.source for schema in self.description.schemas]
+        if len(set(sources)) > 1:
+            raise ValueError("each fold's model has a vocabulary of its own, so that their predictions have no mean")
+        split = [tokenize(text) for text in texts]
+        if not all(split):
+            raise ValueError("there are no rows" if not split else f"row {split.index([])} holds no word")
+        return torch.cat(
+            [self._learner.predict_folds([encode(words, source)[None] for source in sources]) for words in split]
+        )
 
-def _classes(outputs: Tensor, lengths: Tensor | None, schema: Schema) -> list[Any]:
-    return [schema.classes[position] for position in outputs.argmax(dim=1).tolist()]
+
+Lengths = Tensor | None
 
 
-def _numbers(outputs: Tensor, lengths: Tensor | None, schema: Schema) -> list[Any]:
+def _classes(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
+    return _named(outputs, schema.classes)
+
+
+def _named(probabilities: Tensor, names: Sequence[str]) -> list[str | None]:
+    """The likeliest of each row (N, C); None where a model that came to nothing says nan."""
+    return [names[position] if position >= 0 else None for position in decide(probabilities).tolist()]
+
+
+def _numbers(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
     return list(outputs.tolist())
 
 
-def _steps(outputs: Tensor, lengths: Tensor | None, schema: Schema) -> list[Any]:
+def _heads(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
+    """A dict for each row, from head to class."""
+    parts = torch.split(outputs, [len(head.classes) for head in schema.heads], dim=1)
+    columns = [_named(part, head.classes) for part, head in zip(parts, schema.heads, strict=True)]
+    return [dict(zip([head.name for head in schema.heads], row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _steps(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
     """The class of each step that there is."""
     ends: Sequence[int] = [outputs.shape[1]] * len(outputs) if lengths is None else lengths.tolist()
-    chosen = outputs.argmax(dim=2).tolist()
-    return [[schema.classes[position] for position in row[:end]] for row, end in zip(chosen, ends, strict=True)]
+    return [_named(row[:end], schema.classes) for row, end in zip(outputs, ends, strict=True)]
 
 
-def _tokens(outputs: Tensor, lengths: Tensor | None, schema: Schema) -> list[Any]:
+def _texts(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
     """The tokens up to the end as one text, with blanks between words and none between characters."""
     between = " " if any(len(token) > 1 for token in schema.target[END + 1 :]) else ""
     rows = [row[: row.index(END)] if END in row else row for row in outputs.tolist()]
     return [between.join(schema.target[token] for token in row) for row in rows]
 
 
-SAYERS: dict[str, Callable[[Tensor, Tensor | None, Schema], list[Any]]] = {
+def _next(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
+    """The likeliest word that is known: the first place is of all others."""
+    return _named(outputs[:, 1:], schema.source[1:])
+
+
+SAYERS: dict[str, Callable[[Tensor, Lengths, Schema], list[Any]]] = {
     "classification": _classes,
     "regression": _numbers,
+    "multitask": _heads,
     "labelling": _steps,
-    "seq2seq": _tokens,
+    "seq2seq": _texts,
+    "language": _next,
 }

@@ -41,16 +41,11 @@ def train(trial: Trial, lease: Lease) -> float:
         try:
             _train(trial, lease, learner, epochs)
         except TrialPruned:
-            keep_model(trial, lease, learner, parts, SPLIT_SEED)
+            _keep(trial, lease, learner, parts)
             raise
     except ValueError as error:
         raise TrialFailed(str(error), retry=False) from error
-    best = learner.best
-    if best is None:
-        raise TrialFailed(f"{lease.objective.trainer} trained no epoch", retry=False)
-    keep_model(trial, lease, learner, parts, SPLIT_SEED)
-    trial.attributes |= _describe(learner, best, lease, parts)
-    return best.metrics[str(lease.objective.metric)]
+    return _keep(trial, lease, learner, parts).metrics[str(lease.objective.metric)]
 
 
 def evaluate(asked: Evaluation, uploaded: Path | None, folder: Path) -> tuple[dict[str, float], int]:
@@ -141,8 +136,16 @@ def _require_metric(lease: Lease, epoch: Epoch) -> None:
         raise ValueError(f"{lease.objective.trainer} reports {names}, but no {lease.objective.metric!r}")
 
 
-def _describe(learner: Learner, best: Epoch, lease: Lease, parts: Split) -> dict[str, Any]:  # Any: JSON
-    """What is stored with the result; in lockstep, the parameters of one of the learners."""
+def _keep(trial: Trial, lease: Lease, learner: Learner, parts: Split) -> Epoch:
+    """Store the model of the best epoch, which may be later than the last report of a pruned trial; that epoch.
+
+    In lockstep, the number of parameters is one of the learners'.
+    """
+    best = learner.best
+    if best is None:
+        raise TrialFailed(f"{lease.objective.trainer} trained no epoch", retry=False)
+    keep_model(trial, lease, learner, parts, SPLIT_SEED)
     members = lease.seeds * max(1, len(parts.folds))
     parameters = sum(tensor.numel() for tensor in learner.parameters().values()) // members
-    return {"best_step": best.step, "parameters": parameters}
+    trial.attributes |= {"best_step": best.step, "parameters": parameters}
+    return best

@@ -84,7 +84,7 @@ def test_missing_columns_and_text_for_numbers_are_named(houses):
         model.predict([{"area": 3, "town": "Ulm"}])
     with pytest.raises(ValueError, match="column 'area' holds 'large', where the model learned numbers"):
         model.predict([{**HOUSES[0], "area": "large"}])
-    with pytest.raises(ValueError, match="no classes"):
+    with pytest.raises(ValueError, match="no probabilities of a regression"):
         model.probabilities(HOUSES)
 
 

@@ -83,6 +83,8 @@ def test_the_best_trial_is_offered_once_and_its_result_stands_among_its_attribut
         told = (await tell(client, offer, **RESULT)).json()
         assert told["attributes"] == {"test_error": 0.05, "test_loss": "nan", "tested_examples": 30}
         assert await attributes(client, 1) == told["attributes"]
+        for page in ("/studies/study", "/studies/study/trials/1"):
+            assert "test_error 0.05 (on 30 examples never used before)" in (await client.get(page)).text
         best = (await client.get("/api/v1/studies/study")).json()["best"]
         assert (best["evaluating"], best["test"]) == (False, told["attributes"])
         assert await ask(client, "b") == {

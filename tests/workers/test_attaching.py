@@ -77,7 +77,7 @@ def test_complete_and_pruned_trials_of_a_book_trainer_keep_the_model_of_their_be
             (tmp_path / name).write_bytes(trial.artifacts[name][0])
         described = json.loads((tmp_path / "model.json").read_text())
         assert (described["trainer"], described["seed"], len(described["schemas"])) == ("logistic", 7, 2)
-        best = min(trial.reports, key=lambda step: trial.reports[step]["val_loss"])
+        best = trial.finished[0]["attributes"]["best_step"]  # of a pruned trial it may be later than what was stored
         learner = build("logistic", {**params, "epochs": best + 1}, seed=7)
         parts = split(load("iris"), folds=2)
         list(learner.fit(parts))

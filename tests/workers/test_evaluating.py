@@ -66,6 +66,14 @@ def test_a_worker_of_ones_own_trainers_takes_no_evaluation(server, start):
     assert "refused" in [event["event"] for event in working.events()]  # of a server that offers one all the same
 
 
+def test_a_draining_worker_stays_while_others_evaluate(server, start):
+    server.set(reason="evaluating")
+    working = start("def train(trial):\n    return 1")
+    server.wait(lambda: len(server.asked) >= 2)
+    server.set(reason="no-running-study")
+    assert [event["event"] for event in working.join().events()] == ["drained"]
+
+
 def test_labels_of_the_test_part_change_nothing_of_training():
     data = load("wine")
     honest = split(data, objective.SPLIT_SEED)
