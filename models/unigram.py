@@ -30,5 +30,5 @@ def noise(schema: Schema, power: float) -> Tensor:
 
 
 def unigram_loss(schema: Schema, part: Part) -> float:
-    """Mean cross-entropy per predicted word of a part's rows (N, T + 1), by the unigram model; its exp is the perplexity."""
+    """The unigram model's cross-entropy per predicted word of a part's rows (N, T + 1); its exp is the perplexity."""
     return -unigram(schema).log()[part.x[:, 1:]].mean().item()
