@@ -30,6 +30,14 @@ class Pretraining:
     labelled: int
 
 
+class Tuning(Descent):
+    """Trains the whole net; its hidden layers are open to their pretraining."""
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [module for module in self._net.modules() if isinstance(module, Layer)]
+
+
 class PretrainedMLP:
     """A `Model` in stages: each hidden layer as an autoencoder of the codes before it, those fixed; then the whole net.
 
@@ -38,9 +46,8 @@ class PretrainedMLP:
     and back; in fine-tuning it tells how far the layers have left what they had learned.
     """
 
-    _layers: list[Layer]
     _decoders: list[Layer]
-    _whole: Descent
+    _whole: Tuning
     _parts: dict[PartName, Part]
 
     def __init__(
@@ -61,13 +68,13 @@ class PretrainedMLP:
         self._pretraining, self._training = pretraining, training
 
     def prepare(self, schema: Schema) -> None:
-        random = Generator().manual_seed(self._seed)
         sizes = list(zip([schema.size, *self._widths], self._widths, strict=False))
+        seeds = derive_seeds(self._seed, len(sizes) + 2)
+        random = Generator().manual_seed(seeds[1])
         self._schema = schema
-        self._layers = [Layer(inputs, width, self._unit, random, slope=self._slope) for inputs, width in sizes]
         self._decoders = [Layer(width, inputs, "linear", random) for inputs, width in sizes]
-        self._seeds = torch.tensor(derive_seeds(self._seed, len(sizes) + 1)[1:])  # of the layers' stages
-        self._whole = Descent(self._make_whole, self._training, seed=self._seed)
+        self._seeds = torch.tensor(seeds[2:])  # of the layers' stages
+        self._whole = Tuning(self._make_whole, self._training, seed=self._seed)
         self._whole.prepare(schema)
         self._depth = torch.tensor(1 if self._pretraining.epochs else len(sizes))  # layers pretrained so far
         self._stage: Descent | None = None  # of the layer that is being pretrained
@@ -79,10 +86,11 @@ class PretrainedMLP:
 
     def train(self, step: int) -> None:
         each = self._pretraining.epochs
-        index = min(step // each, len(self._layers)) if each else len(self._layers)
-        if index == len(self._layers):
+        layers = len(self._widths)
+        index = min(step // each, layers) if each else layers
+        if index == layers:
             self._stage = None
-            self._whole.train(step - each * len(self._layers))
+            self._whole.train(step - each * layers)
             return
         if self._stage is None or self._depth != index + 1:
             self._stage = self._enter(index)
@@ -140,7 +148,7 @@ class PretrainedMLP:
         return stage
 
     def _encode(self, x: Tensor, depth: int) -> Tensor:
-        for layer in self._layers[:depth]:
+        for layer in self._whole.layers[:depth]:
             x = layer(x)
         return x
 
@@ -154,7 +162,7 @@ class PretrainedMLP:
     def _make_stage(self, index: int) -> Descent:
         def make_net(schema: Schema, generator: Generator) -> nn.Module:
             noisy = corrupt(self._pretraining.corruption, self._pretraining.noise, generator)
-            return Autoencoder(noisy, [self._layers[index]], [self._decoders[index]])
+            return Autoencoder(noisy, [self._whole.layers[index]], [self._decoders[index]])
 
         training = Training.of(
             learning_rate=self._pretraining.rate,
@@ -165,11 +173,14 @@ class PretrainedMLP:
         return Descent(make_net, training, seed=int(self._seeds[index]), make_goal=Reconstruction)
 
     def _make_whole(self, schema: Schema, generator: Generator) -> nn.Module:
-        hidden: list[nn.Module] = []
-        for layer in self._layers:
-            hidden += [layer, Dropout(self._dropout, generator)] if self._dropout else [layer]
-        inputs = [schema.size, *self._widths][-1]
-        return nn.Sequential(Flat(), *hidden, Dense(torch.zeros(choose_output(schema).width, inputs)))
+        modules: list[nn.Module] = [Flat()]
+        inputs = schema.size
+        for width in self._widths:
+            modules.append(Layer(inputs, width, self._unit, generator, slope=self._slope))
+            if self._dropout:
+                modules.append(Dropout(self._dropout, generator))
+            inputs = width
+        return nn.Sequential(*modules, Dense(torch.zeros(choose_output(schema).width, inputs)))
 
 
 def choose_labelled(rows: Part, count: int) -> Part:

@@ -1,6 +1,7 @@
 """What every trainer of the catalogue promises. A new trainer is one row of ROWS for each form and task that differ."""
 
 import itertools
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from models.augmentation import FORMS
 from models.catalog import DATASETS, TRAINERS, Form, Metric, Parameter, Task, Trainer, Value
-from models.catalog.descent import DEBUGGING, DESCENT
+from models.catalog.descent import DEBUGGING, DESCENT, UNEQUAL
 from models.families import FAMILIES, build
 from models.learner import EarlyStopping, Epoch
 from models.training import Learner
@@ -90,13 +91,13 @@ ROWS = (
         "pretrained_mlp",
         "iris",
         {"hidden_layers": 1, "pretraining_epochs": 1, "width": 12, "dropout": 0.2},
-        {"epochs": 150, "dropout": 0.0},
+        {"epochs": 50, "dropout": 0.0, "learning_rate": 0.2},
     ),
     Row(
         "pretrained_mlp",
         "diabetes",
         {"hidden_layers": 1, "pretraining_epochs": 1, "width": 12, "dropout": 0.2, "learning_rate": 0.01},
-        {"epochs": 300, "dropout": 0.0, "width": 64},
+        {"epochs": 100, "dropout": 0.0, "width": 64},
         metric="train_mse",
         at_most=100.0,
     ),
@@ -204,6 +205,8 @@ def another(parameter: Parameter) -> Value:
     """A permitted value that is not the default."""
     if parameter.type == "categorical":
         return next(c for c in reversed(parameter.choices) if c not in (parameter.default, *TOO_SLOW))
+    if parameter.type == "matrix":
+        return ((0.0, 1.0), (5.0, 0.0))
     if isinstance(parameter.default, bool):
         return not parameter.default
     return parameter.default + 1 if isinstance(parameter.default, int) else float(parameter.default) / 2 or 0.3
@@ -338,6 +341,16 @@ def test_predicts_the_same_from_its_schema_and_parameters_alone(row: Row) -> Non
     assert torch.equal(again.predict(x, lengths), learner.predict(x, lengths))
 
 
+@each_row
+def test_what_is_worth_looking_at_is_plain_json(row: Row) -> None:
+    learner, data = row.build(epochs=2), tiny(row.data)
+    list(learner.fit(data))
+    found = learner.artifacts()
+    json.dumps(found, allow_nan=False)
+    if data.schema.task == "classification":
+        assert sum(map(sum, found["confusion"]["counts"])) == len(data.validation)
+
+
 @each_trainer
 def test_refuses_a_task_or_a_form_that_it_does_not_learn(trainer: Trainer) -> None:
     for name in ("iris", "diabetes", "digits"):
@@ -363,10 +376,11 @@ def test_refuses_unknown_and_badly_typed_parameters_by_name(trainer: Trainer) ->
 
 def _changes() -> list[tuple[Row, str]]:
     """Each trainer's own parameters; those that all descents share once, where they suit the data."""
-    own = [(row, name) for row in ROWS for name, p in row.about.parameters.items() if p is not DESCENT.get(name)]
+    own = [(row, n) for row in ROWS for n, p in row.about.parameters.items() if p is not {**DESCENT, **UNEQUAL}.get(n)]
     nets = [row for row in ROWS if row.trainer in ("mlp", "cnn")]
     suited = {name: [row for row in nets if _suits(row, name)] for name in DESCENT if name not in DEBUGGING}
-    return own + [(rows[0], name) for name, rows in suited.items() if rows]
+    unequal = [(row, name) for row in ROWS if str(row) == "logistic-breast_cancer" for name in UNEQUAL]
+    return own + unequal + [(rows[0], name) for name, rows in suited.items() if rows]
 
 
 def _suits(row: Row, name: str) -> bool:
