@@ -6,9 +6,15 @@ from models.catalog.descent import AUGMENTATION, DESCENT
 from models.catalog.entries import Parameter, Trainer
 from models.catalog.metrics import LANGUAGE, LOSS, NEIGHBOURS
 
+_SECOND_ORDER = ("damping", "history")  # words want mini-batches
 _DESCENT = {
-    **{name: parameter for name, parameter in DESCENT.items() if name not in AUGMENTATION},
-    "optimizer": replace(DESCENT["optimizer"], default="adam"),
+    **{name: parameter for name, parameter in DESCENT.items() if name not in (*AUGMENTATION, *_SECOND_ORDER)},
+    "optimizer": Parameter(
+        "categorical",
+        "adam",
+        "Gradient descent with momentum, Adam, or Adam with decoupled weight decay (AdamW)",
+        choices=("sgd", "adam", "adamw"),
+    ),
 }
 
 LANGUAGE_MODEL = Trainer(
