@@ -41,7 +41,7 @@ def build(
 
     def make_net(schema: Schema, generator: Generator) -> nn.Module:
         trunk, shared = make_hidden(hidden_layers, width, schema.size, generator)
-        heads = []
+        heads: list[nn.Module] = []
         for head in schema.heads:
             layers, inputs = make_hidden(head_layers, head_width, shared, generator)
             last = Dense(draw_weight(len(head.classes), inputs, "linear", slope, init, generator))
@@ -69,9 +69,10 @@ class Branches(nn.Module):
 class AllHeads:
     """The goal of all tasks: the weighted sum of the heads' cross-entropies.
 
-    In training each label that is known counts the same, so a head with few labels pulls little at the shared layers
-    unless its weight is large; a mean over a batch's one or two labels would be all noise. Measured are plain means over the heads, whatever their weights, so that weights can be compared; a head of which
-    the part has no label is left out. Predictions: the heads' probabilities side by side (N, C₁ + C₂ + …).
+    In training each known label counts the same, so a head with few labels pulls little at the shared layers unless
+    its weight is large; a mean over a batch's one or two labels would be all noise. Measured are plain means over the
+    heads, whatever their weights, so that weights can be compared; a head without a label in the part is left out.
+    Predictions: the heads' probabilities side by side (N, C₁ + C₂ + …).
     """
 
     def __init__(self, schema: Schema, task_weight: float, only_head: int) -> None:

@@ -34,7 +34,7 @@ def judge_estimator(estimate: Callable[[Tensor], Tensor], samples: Tensor, truth
 
 @dataclass(frozen=True)
 class Decomposition:
-    """The expected squared error at new points: bias² of the mean model, variance of the models, noise of the target."""
+    """The expected squared error at new points: bias² of the models' mean, their variance, and the target's noise."""
 
     bias_squared: float
     variance: float
@@ -127,8 +127,8 @@ def fit_polynomial(degree: int) -> FitAndPredict:
         return torch.cat([torch.cos(n * torch.arccos(x.double())) for n in range(degree + 1)], dim=1)
 
     def fit(x: Tensor, y: Tensor, points: Tensor) -> Tensor:
-        weight = torch.linalg.lstsq(expand(x), y.double()[:, None]).solution
-        return (expand(points) @ weight)[:, 0]
+        weight: Tensor = torch.linalg.lstsq(expand(x), y.double()[:, None]).solution
+        return torch.matmul(expand(points), weight)[:, 0]
 
     return fit
 
