@@ -8,11 +8,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.datasets import Part
+from models.learner import JSON
 from models.numerics import GradientCheck, check_gradients
 
 CHECKED_ROWS, CHECKED_ENTRIES = 32, 400  # entries of all tensors together, but some of each tensor
 RECORDED, BINS = 30, 40  # at most so many epochs
-JSON = dict[str, Any]  # Any: JSON
 Loss = Callable[[nn.Module, Part], Tensor]
 
 

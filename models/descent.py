@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,9 +11,10 @@ from torch import Generator, Tensor, nn
 from models.augmentation import Augmentation, Change, augment
 from models.checkpoint import part, require_fit
 from models.datasets import Part, Schema, Split
-from models.debugging import JSON, Histograms, check_net, describe_check
+from models.debugging import Histograms, check_net, describe_check
 from models.goals import Goal, Supervised
-from models.learner import PartName
+from models.learner import JSON, PartName
+from models.metrics import Costs
 from models.numerics import GradientCheck
 from models.optimizers import Descending, Optimizer, Rule
 from models.second_order import LBFGS, Newton
@@ -32,6 +33,8 @@ class Training:
     batch_size: int
     check_gradients: bool = False
     histograms: bool = False
+    class_weights: Literal["none", "balanced"] = "none"
+    cost_matrix: Costs = ()
 
     @classmethod
     def of(cls, **options: Any) -> "Training":
@@ -56,10 +59,12 @@ class Descent:
     _check: GradientCheck | None
 
     def __init__(
-        self, make_net: MakeNet, training: Training, *, seed: int, make_goal: Callable[[Schema], Goal] = Supervised
+        self, make_net: MakeNet, training: Training, *, seed: int, make_goal: Callable[[Schema], Goal] | None = None
     ) -> None:
+        """Without `make_goal` it is `Supervised` by the training's class weights and costs."""
         self.epochs = training.epochs
-        self._make_net, self._make_goal = make_net, make_goal
+        supervised = partial(Supervised, class_weights=training.class_weights, costs=training.cost_matrix)
+        self._make_net, self._make_goal = make_net, make_goal or supervised
         self._training, self._seed = training, seed
 
     def prepare(self, schema: Schema) -> None:

@@ -57,4 +57,6 @@ def build(trainer: str, params: Mapping[str, object], *, seed: int = 0, seeds: i
     def make(member_seed: int) -> Model:
         return FAMILIES[trainer](seed=member_seed, **complete)
 
-    return Learner(Lockstep(make, derive_seeds(seed, seeds)), TRAINERS[trainer])
+    costs = complete.get("cost_matrix")
+    lockstep = Lockstep(make, derive_seeds(seed, seeds))
+    return Learner(lockstep, TRAINERS[trainer], costs if isinstance(costs, tuple) else ())

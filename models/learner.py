@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from models.catalog import Direction
 from models.datasets import Schema, Split
 
+JSON = dict[str, Any]  # Any: JSON
 PartName = Literal["train", "validation", "test"]
 
 
@@ -40,6 +41,14 @@ class EarlyStopping:
 
     def is_over(self, last: Epoch, best: Epoch) -> bool:
         return last.step - best.step >= self.patience
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A model with more to look at than its metrics."""
+
+    def artifacts(self) -> Mapping[str, JSON]:
+        """Plain JSON by name."""
 
 
 class Model(Protocol):

@@ -40,6 +40,11 @@ class Lockstep:
                 member.begin(fold)
                 self._members.append(member)
 
+    @property
+    def first(self) -> Model:
+        """The member of the first fold and seed."""
+        return self._members[0]
+
     def train(self, step: int) -> None:
         for member in self._members:
             member.train(step)

@@ -8,7 +8,7 @@ from models.datasets import Schema
 from models.descent import Descent, Training
 from models.goals import Supervised
 from models.outputs import choose_output
-from models.units import FIRST_BIAS, UNITS, Dense, Dropout, Flat, draw_weight
+from models.units import FIRST_BIAS, UNITS, Dense, Dropout, Flat, Noise, draw_weight
 from models.windows import Windowed
 
 
@@ -21,10 +21,11 @@ def build(
     slope: float,
     init: str,
     dropout: float,
+    hidden_noise: float,
     window: int,
     **training: Any,  # the catalogue's DESCENT
 ) -> Descent:
-    """[dense → unit → dropout] · hidden_layers → dense; the output's weights are Glorot's unless `init` is he.
+    """[dense → unit → noise → dropout] · hidden_layers → dense; the output's weights are Glorot's unless `init` is he.
 
     Of a sequence all steps at once, or a window of them: the last, or where each step has a label, the one before each.
     """
@@ -36,6 +37,8 @@ def build(
         for _ in range(hidden_layers):
             weight = draw_weight(width, inputs, activation, slope, init, generator)
             layers += [Dense(weight, FIRST_BIAS.get(activation, 0.0)), UNITS[activation](width, slope)]
+            if hidden_noise:
+                layers.append(Noise(hidden_noise, generator))
             if dropout:
                 layers.append(Dropout(dropout, generator))
             inputs = width

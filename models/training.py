@@ -8,14 +8,18 @@ from torch import Tensor
 from models.catalog import Trainer
 from models.checkpoint import decode_epoch, encode_epoch, join, part
 from models.datasets import Schema, Split
-from models.learner import EarlyStopping, Epoch, PartName
+from models.learner import JSON, EarlyStopping, Epoch, Inspectable, PartName
 from models.lockstep import Lockstep
+from models.metrics import Costs
+from models.mistakes import judge
 
 
 class Learner:
     """A trainer with its parameters and seed, to be fitted: `for epoch in learner.fit(split): …`."""
 
-    def __init__(self, model: Lockstep, trainer: Trainer) -> None:
+    def __init__(self, model: Lockstep, trainer: Trainer, costs: Costs = ()) -> None:
+        self._split: Split | None = None
+        self._costs = costs
         self._model = model
         self._trainer = trainer
         self._last: Epoch | None = None
@@ -73,6 +77,20 @@ class Learner:
         """The metrics of the untouched test part, by the present parameters, as `test_…`."""
         return _prefixed("test_", self._model)
 
+    def artifacts(self) -> dict[str, JSON]:
+        """What is worth looking at after a fit, as plain JSON by name; of the first fold and seed where there are more.
+
+        For classification `confusion` and `mistakes` of the validation part (models.mistakes); by the trainer's options
+        `gradient_check` and `histograms` (models.debugging).
+        """
+        first, split = self._model.first, self._split
+        found = dict(first.artifacts()) if isinstance(first, Inspectable) else {}
+        if split is not None and split.schema.task == "classification":
+            part = split.validation
+            probabilities = first.predict(part.x, part.lengths)
+            found |= judge(probabilities, part.y, split.schema.classes, self._costs)
+        return found
+
     @property
     def best(self) -> Epoch | None:
         """The epoch whose parameters are kept: the best under early stopping, else the last."""
@@ -111,6 +129,7 @@ class Learner:
 
     def _begin(self, split: Split, early_stopping: EarlyStopping | None, resume: Mapping[str, Tensor]) -> None:
         self._model.begin(split)
+        self._split = split
         self._last, self._best, self._kept, self._final = None, None, {}, None
         if not resume:
             return

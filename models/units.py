@@ -64,6 +64,20 @@ class Dropout(nn.Module):
         return h * mask.div_(self._kept)
 
 
+class Noise(nn.Module):
+    """Gaussian noise on hidden units in training (section 7.5), from a generator of its own as dropout's."""
+
+    def __init__(self, deviation: float, generator: Generator) -> None:
+        super().__init__()
+        self._deviation = deviation
+        self._generator = generator
+
+    def forward(self, h: Tensor) -> Tensor:
+        if not self.training:
+            return h
+        return h + torch.empty_like(h).normal_(0.0, self._deviation, generator=self._generator)
+
+
 def draw_weight(
     outputs: int, inputs: int, unit: str, slope: float, init: str, generator: Generator, *, fan_out: int = 0
 ) -> Tensor:

@@ -29,6 +29,21 @@ DEBUGGING: dict[str, Parameter] = {  # what looks on and changes nothing (sectio
         "Keep histograms of activations and gradients by layer over the epochs, in a file of the trial",
     ),
 }
+UNEQUAL: dict[str, Parameter] = {  # for classes that are rare or whose mistakes are dear (section 11.1)
+    "class_weights": Parameter(
+        "categorical",
+        "none",
+        "balanced: each class counts the same in the loss that is minimized; the reported loss stays unweighted",
+        choices=("none", "balanced"),
+    ),
+    "cost_matrix": Parameter(
+        "matrix",
+        (),
+        "Costs of decisions by true class (rows) and decided class: the least expected cost decides, val_cost is their "
+        "mean; with [] each mistake costs 1",
+        low=0.0,
+    ),
+}
 DESCENT: dict[str, Parameter] = {
     "learning_rate": Parameter("float", 0.05, "Step size of the first epoch", low=0.0),
     "optimizer": Parameter(

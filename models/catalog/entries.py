@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 # of an example: columns; channels x height x width; steps x features; a row of tokens; a stretch of running text
@@ -12,14 +12,20 @@ Form = Literal["table", "image", "sequence", "tokens", "text"]
 # a sequence of tokens; the next word
 Task = Literal["classification", "regression", "multitask", "labelling", "seq2seq", "language"]
 Direction = Literal["minimize", "maximize"]
-Kind = Literal["float", "int", "categorical", "bool"]
-Value = float | int | str | bool
+Kind = Literal["float", "int", "categorical", "bool", "matrix"]
+Matrix = tuple[tuple[float, ...], ...]
+Value = float | int | str | bool | Matrix
+LARGEST_MATRIX = 1000  # rows
 LARGEST = 1e300  # neither nan, an infinity nor an integer that no float can hold is below it
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter; the range from `low` to `high` includes both ends, `choices` are those of a categorical."""
+    """A hyperparameter; the range from `low` to `high` includes both ends, `choices` are those of a categorical.
+
+    A matrix is a list of rows, as long as there are rows, or empty for none; `low` and `high` are of its entries. It is
+    given among the fixed parameters, not searched for.
+    """
 
     type: Kind
     default: Value
@@ -38,7 +44,7 @@ class Parameter:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false, not {value!r}")
             return value
-        return self._check_number(name, value)
+        return self._check_matrix(name, value) if self.type == "matrix" else self._check_number(name, value)
 
     def _check_number(self, name: str, value: object) -> float | int:
         numeric = (int, float) if self.type == "float" else int
@@ -49,6 +55,16 @@ class Parameter:
         if self.high is not None and value > self.high:
             raise ValueError(f"{name} must be at most {self.high:g}, not {value!r}")
         return float(value) if self.type == "float" else value
+
+    def _check_matrix(self, name: str, value: object) -> Matrix:
+        rows: list[Any] = list(value) if isinstance(value, list | tuple) else [None]  # Any: checked below
+        if not all(isinstance(row, list | tuple) and len(row) == len(rows) <= LARGEST_MATRIX for row in rows):
+            raise ValueError(f"{name} must be a square list of lists of numbers, or [] for none, not {value!r:.200}")
+        entry = replace(self, type="float", default=0.0)
+        return tuple(
+            tuple(float(entry._check_number(f"{name}[{i}][{j}]", number)) for j, number in enumerate(row))
+            for i, row in enumerate(rows)
+        )
 
 
 @dataclass(frozen=True)

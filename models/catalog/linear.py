@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from models.catalog.descent import DESCENT, FLAT
+from models.catalog.descent import DESCENT, FLAT, UNEQUAL
 from models.catalog.entries import Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
 
@@ -39,7 +39,7 @@ LOGISTIC = Trainer(
     chapter="5.7.1",
     forms=FLAT,
     tasks=("classification",),
-    parameters=DESCENT,
+    parameters={**DESCENT, **UNEQUAL},
     metrics=(*LOSS, *CLASSIFICATION),
     default_spec={
         "objective": {

@@ -1,6 +1,6 @@
 """The multilayer perceptron (chapter 6)."""
 
-from models.catalog.descent import DESCENT, FLAT
+from models.catalog.descent import DESCENT, FLAT, UNEQUAL
 from models.catalog.entries import Parameter, Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
 
@@ -14,6 +14,7 @@ MLP = Trainer(
     tasks=("classification", "regression", "labelling"),
     parameters={
         **DESCENT,
+        **UNEQUAL,
         "hidden_layers": Parameter("int", 2, "Number of hidden layers; with 0 it is a linear model", low=0, high=100),
         "width": Parameter("int", 128, "Hidden units in each layer", low=1, high=65_536),
         "activation": Parameter("categorical", "relu", "The hidden unit", choices=UNITS),
@@ -26,6 +27,9 @@ MLP = Trainer(
         ),
         "dropout": Parameter(
             "float", 0.0, "Share of the hidden units dropped at each training step", low=0.0, high=0.95
+        ),
+        "hidden_noise": Parameter(
+            "float", 0.0, "Deviation of the noise added to the hidden units in training", low=0.0, high=100.0
         ),
         "window": Parameter(
             "int",
