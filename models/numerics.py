@@ -15,19 +15,25 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-7  # how far a gradient may be from them; the latt
 
 def log_sum_exp(x: Tensor, dim: int) -> Tensor:
     """log Σ exp(x) along a dimension, which vanishes; the largest is subtracted first, so nothing overflows."""
-    largest = x.amax(dim, keepdim=True)
-    safe = torch.where(largest.isfinite(), largest, 0.0)  # all of -inf, or one inf: x - x would be nan
-    return (x - safe).exp().sum(dim).log() + safe.squeeze(dim)
+    largest = _largest(x, dim)
+    return (x - largest).exp().sum(dim).log() + largest.squeeze(dim)
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
     """x less its log-sum-exp: finite for finite x, where the logarithm of a softmax that is rounded to 0 is not."""
-    return x - log_sum_exp(x, dim).unsqueeze(dim)
+    shifted = x - _largest(x, dim)
+    return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
     """Exponentials that sum to 1 along a dimension (equation 4.1)."""
     return log_softmax(x, dim).exp()
+
+
+def _largest(x: Tensor, dim: int) -> Tensor:
+    """0 in place of an infinity, less which it would be nan."""
+    largest = x.detach().amax(dim, keepdim=True)
+    return torch.where(largest.isfinite(), largest, 0.0)
 
 
 def jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
