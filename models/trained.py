@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.datasets import END, Schema
 from models.datasets.text import encode, tokenize
-from models.metrics import decide
+from models.metrics import Costs, decide
 from models.rows import Rows, read_rows, read_texts
 from models.saved import Description, read, restore
 from models.training import Learner
@@ -38,8 +38,12 @@ class Trained:
         return self.description.schemas[0]
 
     def predict(self, rows: Rows) -> list[Any]:  # Any: by task
-        """For each row the likeliest class, or by head; the number; the class of each step; the text; the next word."""
+        """For each row the class that the trainer decides for, or one by head; the number; a class for each step; the
+        text; the likeliest next word."""
         outputs, lengths = self._outputs(rows)
+        if self.schema.task == "classification":
+            costs: Any = self.description.params.get("cost_matrix", ())  # Any: a Value, which is more than a matrix
+            return list(_named(outputs, self.schema.classes, costs))
         return SAYERS[self.schema.task](outputs, lengths, self.schema)
 
     def probabilities(self, rows: Rows) -> list[dict[str, float]]:
@@ -80,13 +84,9 @@ class Trained:
 Lengths = Tensor | None
 
 
-def _classes(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
-    return _named(outputs, schema.classes)
-
-
-def _named(probabilities: Tensor, names: Sequence[str]) -> list[str | None]:
-    """The likeliest of each row (N, C); None where a model that came to nothing says nan."""
-    return [names[position] if position >= 0 else None for position in decide(probabilities).tolist()]
+def _named(probabilities: Tensor, names: Sequence[str], costs: Costs = ()) -> list[str | None]:
+    """Of each row (N, C) the likeliest, or that of the least cost; None where a model that came to nothing says nan."""
+    return [names[position] if position >= 0 else None for position in decide(probabilities, costs).tolist()]
 
 
 def _numbers(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
@@ -119,7 +119,6 @@ def _next(outputs: Tensor, lengths: Lengths, schema: Schema) -> list[Any]:
 
 
 SAYERS: dict[str, Callable[[Tensor, Lengths, Schema], list[Any]]] = {
-    "classification": _classes,
     "regression": _numbers,
     "multitask": _heads,
     "labelling": _steps,

@@ -35,6 +35,8 @@ def expected_of(learner: Any, data: Dataset) -> list[Any]:
     schema = tiny(data.name).schema if data.name in TINY else split(data).schema
     lengths = None if data.lengths is None else data.lengths[:FEW]
     outputs: Tensor = learner.predict(schema.preprocessing.apply(data.x[:FEW]), lengths)
+    if schema.task == "classification":
+        return [schema.classes[position] for position in outputs.argmax(dim=1).tolist()]
     return SAYERS[schema.task](outputs, lengths, schema)
 
 
@@ -50,6 +52,17 @@ def test_files_and_raw_rows_are_enough_to_predict(row: Row, tmp_path: Path) -> N
         assert said == pytest.approx(expected, rel=1e-4)
     else:
         assert said == expected
+
+
+def test_a_cost_matrix_decides_as_in_training(tmp_path: Path) -> None:
+    costs = [[0, 0.001, 0.001], [9, 0, 9], [9, 9, 0]]  # rather anything than the first class
+    data, params = TINY["iris"](), {"epochs": 5, "cost_matrix": costs}
+    learner = build("logistic", params)
+    list(learner.fit(split(data)))
+    about = describe("logistic", params, seed=0, seeds=1, schemas=(split(data).schema,), split_seed=0, version="0")
+    save(tmp_path, about, learner.best_parameters())
+    assert "setosa" not in load(tmp_path).predict(data.x)
+    assert max(row["setosa"] for row in load(tmp_path).probabilities(data.x)) > 0.5
 
 
 def test_tokens_are_words_or_characters_and_unknown_ones_are_named(tmp_path: Path) -> None:

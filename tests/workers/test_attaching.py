@@ -75,6 +75,7 @@ def test_complete_and_pruned_trials_of_a_book_trainer_keep_the_model_of_their_be
     for trial in trials:
         for name in ("model.json", "model.safetensors"):
             (tmp_path / name).write_bytes(trial.artifacts[name][0])
+        assert json.loads(trial.artifacts["confusion.json"][0])["classes"] == list(load("iris").classes)
         described = json.loads((tmp_path / "model.json").read_text())
         assert (described["trainer"], described["seed"], len(described["schemas"])) == ("logistic", 7, 2)
         best = trial.finished[0]["attributes"]["best_step"]  # of a pruned trial it may be later than what was stored
