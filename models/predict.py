@@ -49,7 +49,7 @@ def _write(out: TextIO, said: list[Any], model: Trained, asked: argparse.Namespa
 
 
 def _cell(value: Any) -> Any:  # Any: a name, a number or a list of names
-    return " ".join(value) if isinstance(value, list) else value
+    return " ".join(one or "" for one in value) if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

@@ -97,6 +97,13 @@ def test_folds_and_seeds_are_averaged_each_with_its_own_preprocessing(tmp_path):
     assert load(tmp_path).predict(data.x) == [data.classes[i] for i in expected.argmax(dim=1)]
 
 
+def test_a_table_of_numbers_may_be_an_npz(tmp_path):
+    data = load_data("wine")
+    kept(tmp_path, data)
+    np.savez(tmp_path / "new.npz", x=data.x.numpy())
+    assert load(tmp_path).predict(tmp_path / "new.npz") == load(tmp_path).predict(data.x)
+
+
 def test_images_are_taken_in_their_shape_without_the_channel_flat_and_from_files(tmp_path):
     data = load_data("digits")
     learner, parts = kept(tmp_path, data, "logistic")
