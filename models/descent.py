@@ -45,6 +45,10 @@ class Training:
 
         return cls(Rule(**take(Rule)), Augmentation(**take(Augmentation)), **options)
 
+    def supervise(self, schema: Schema, *, with_lengths: bool = False) -> Supervised:
+        """The goal of labels, under these class weights and costs."""
+        return Supervised(schema, with_lengths=with_lengths, class_weights=self.class_weights, costs=self.cost_matrix)
+
 
 class Descent:
     """A `Model` that trains a net: shuffled batches, one optimizer step each, from tensors in memory."""
@@ -61,10 +65,9 @@ class Descent:
     def __init__(
         self, make_net: MakeNet, training: Training, *, seed: int, make_goal: Callable[[Schema], Goal] | None = None
     ) -> None:
-        """Without `make_goal` it is `Supervised` by the training's class weights and costs."""
+        """Without `make_goal` it is the training's `supervise`."""
         self.epochs = training.epochs
-        supervised = partial(Supervised, class_weights=training.class_weights, costs=training.cost_matrix)
-        self._make_net, self._make_goal = make_net, make_goal or supervised
+        self._make_net, self._make_goal = make_net, make_goal or training.supervise
         self._training, self._seed = training, seed
 
     def prepare(self, schema: Schema) -> None:

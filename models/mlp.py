@@ -46,10 +46,12 @@ def build(
         net = nn.Sequential(*layers)  # (B, …) → (B, outputs)
         return Windowed(net, steps, at_each=schema.task == "labelling") if steps else net
 
-    def make_goal(schema: Schema) -> Supervised:
-        return Supervised(schema, with_lengths=_window(schema, window) > 0)
+    settings = Training.of(**training)
 
-    return Descent(make_net, Training.of(**training), seed=seed, make_goal=make_goal)
+    def make_goal(schema: Schema) -> Supervised:
+        return settings.supervise(schema, with_lengths=_window(schema, window) > 0)
+
+    return Descent(make_net, settings, seed=seed, make_goal=make_goal)
 
 
 def _window(schema: Schema, asked: int) -> int:

@@ -137,10 +137,12 @@ def build(
         weight = draw_weight(choose_output(schema).width, seen, "linear", 0.0, "glorot", generator)
         return RecurrentNet(stack, Dropout(dropout, generator) if dropout else None, read, Dense(weight))
 
-    def make_goal(schema: Schema) -> Supervised:
-        return Supervised(schema, with_lengths=True)
+    settings = Training.of(**training)
 
-    return Descent(make_net, Training.of(**training), seed=seed, make_goal=make_goal)
+    def make_goal(schema: Schema) -> Supervised:
+        return settings.supervise(schema, with_lengths=True)
+
+    return Descent(make_net, settings, seed=seed, make_goal=make_goal)
 
 
 def as_steps(shape: tuple[int, ...]) -> tuple[int, int]:
