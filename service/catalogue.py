@@ -29,4 +29,4 @@ def described(trainer: Trainer) -> JSON:
 
 
 def _parameter(parameter: Parameter) -> JSON:
-    return {key: value for key, value in vars(parameter).items() if value not in (None, ())}
+    return {key: value for key, value in vars(parameter).items() if key == "default" or value not in (None, ())}
