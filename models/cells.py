@@ -87,7 +87,7 @@ def _run_gru(x: Tensor, state: State, weights: list[Tensor], training: bool) -> 
 class Cell(NamedTuple):
     """A kind of cell. `signs` says for each gate whether torch's kernel takes the same weights or the negated ones.
 
-    `keeping` has 1 for a gate that keeps the old state when it is open, -1 for one that does when it is shut.
+    `keeping` has 1 for a gate that, when open, keeps the old state, -1 for one that lets the new in.
     """
 
     step: Step
@@ -100,7 +100,7 @@ class Cell(NamedTuple):
 CELLS: dict[str, Cell] = {
     "rnn": Cell(step_rnn, _run_rnn, (1.0,), (0.0,)),
     "relu_rnn": Cell(step_relu_rnn, _run_relu_rnn, (1.0,), (0.0,)),
-    "lstm": Cell(step_lstm, _run_lstm, (1.0, 1.0, 1.0, 1.0), (0.0, 1.0, 0.0, 0.0), states=2),
+    "lstm": Cell(step_lstm, _run_lstm, (1.0, 1.0, 1.0, 1.0), (-1.0, 1.0, 0.0, 0.0), states=2),
     "gru": Cell(step_gru, _run_gru, (1.0, -1.0, 1.0), (0.0, -1.0, 0.0)),  # torch's gate is 1 - u
 }
 
@@ -114,7 +114,11 @@ class Recurrence(nn.Module):
     def __init__(
         self, kind: str, inputs: int, size: int, generator: Generator, *, init: str = "orthogonal", forget: float = 1.0
     ) -> None:
-        """First weights by `init`; biases 0, but of gates that keep the old state: they start open by `forget`."""
+        """First weights by `init`; biases 0, but of gates that weigh old and new.
+
+        What starts by keeping the old state, by `forget`, takes in as little of the new: else it would fill up with
+        noise before there is something to remember (Tallec and Ollivier 2018).
+        """
         super().__init__()
         self._cell, self.size = CELLS[kind], size
         gates = len(self._cell.signs)

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from models.catalog.descent import DESCENT
+from models.catalog.descent import DESCENT, UNEQUAL
 from models.catalog.entries import Parameter, Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
 
 _DESCENT = {
     **DESCENT,
+    **UNEQUAL,
     "optimizer": replace(DESCENT["optimizer"], default="adam"),
     "learning_rate": replace(DESCENT["learning_rate"], default=0.005),
 }
@@ -47,7 +48,7 @@ RNN = Trainer(
         "forget_bias": Parameter(
             "float",
             1.0,
-            "First bias of the lstm's forget gate, its negative of the gru's update gate; above 0 they remember",
+            "First bias of the lstm's forget gate; its input gate's, as the gru's update gate's, is the negative",
             low=-100.0,
             high=100.0,
         ),
@@ -56,16 +57,17 @@ RNN = Trainer(
     default_spec={
         "objective": {
             "trainer": "rnn",
-            "data": "adding_50",
-            "metric": "val_mse",
+            "data": "mnist1d",
+            "metric": "val_error",
             "direction": "minimize",
-            "fixed": {"epochs": 20, "batch_size": 100},
+            "fixed": {"epochs": 40, "batch_size": 100, "clip_norm": 1.0},
         },
         "space": {
             "cell": {"type": "categorical", "choices": ["rnn", "lstm", "gru"]},
             "learning_rate": {"type": "float", "low": 1e-3, "high": 0.03, "log": True},
-            "hidden_size": {"type": "int", "low": 8, "high": 64, "log": True},
+            "hidden_size": {"type": "int", "low": 6, "high": 48, "log": True},
             "bidirectional": {"type": "categorical", "choices": [False, True]},
+            "readout": {"type": "categorical", "choices": ["last", "mean", "all"]},
         },
         "early_stopping": {"patience": 8, "min_delta": 0.0},
     },

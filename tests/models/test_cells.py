@@ -78,9 +78,13 @@ def test_kernel_equals_the_equations_in_states_and_gradients(kind: str) -> None:
 
 @each_kind
 def test_kernel_equals_the_equations_in_single_precision(kind: str) -> None:
+    """Where the LSTM has another kernel than in double precision."""
     cell, x = recurrence(kind).float(), example().float()
     outputs, _ = cell(x)
-    torch.testing.assert_close(outputs, torch.stack([after[0] for after in cell.unroll(x)], dim=1))
+    unrolled = torch.stack([after[0] for after in cell.unroll(x)], dim=1)
+    torch.testing.assert_close(outputs, unrolled)
+    fast, slow = (torch.autograd.grad(h.square().sum(), list(cell.parameters())) for h in (outputs, unrolled))
+    torch.testing.assert_close(fast, slow)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +117,6 @@ def test_recurrent_weights_start_orthogonal_gate_by_gate() -> None:
 
 def test_gates_start_by_keeping_the_old_state() -> None:
     lstm, gru, rnn = (Recurrence(kind, 3, 2, Generator().manual_seed(0), forget=1.5) for kind in ("lstm", "gru", "rnn"))
-    assert lstm.b.tolist() == [0, 0, 1.5, 1.5, 0, 0, 0, 0]  # forget gate open
+    assert lstm.b.tolist() == [-1.5, -1.5, 1.5, 1.5, 0, 0, 0, 0]  # input gate shut, forget gate open
     assert gru.b.tolist() == [0, 0, -1.5, -1.5, 0, 0]  # update gate shut
     assert rnn.b.tolist() == [0, 0]
