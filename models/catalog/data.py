@@ -56,7 +56,7 @@ DATASETS: dict[str, BuiltinDataset] = {
         "adding_50", "Sum of two marked numbers among 50", "regression", 4000, (50, 2), form="sequence"
     ),
     "reversal": BuiltinDataset(
-        "reversal", "Words of 4 to 8 letters, to be written backwards", "seq2seq", 8000, (8,), form="tokens"
+        "reversal", "Words of 4 to 7 letters, to be written backwards", "seq2seq", 8000, (7,), form="tokens"
     ),
     "dates": BuiltinDataset(
         "dates", "Dates in six ways of writing, to be written as 1987-03-31", "seq2seq", 10_000, (26,), form="tokens"

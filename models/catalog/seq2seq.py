@@ -49,7 +49,7 @@ SEQ2SEQ_NET = Trainer(
             "data": "reversal",
             "metric": "val_error",
             "direction": "minimize",
-            "fixed": {"epochs": 15, "batch_size": 64, "learning_rate_decay": "exponential", "decay_epochs": 15},
+            "fixed": {"epochs": 15, "batch_size": 32, "learning_rate_decay": "exponential", "decay_epochs": 15},
         },
         "space": {
             "learning_rate": {"type": "float", "low": 1e-3, "high": 0.02, "log": True},

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from models.datasets.dataset import END, Dataset
 
 END_NAME = "<end>"  # position 0 of each vocabulary
-LETTERS, SHORTEST, LONGEST = "abcdefghij", 4, 8
+LETTERS, SHORTEST, LONGEST = "abcdefghij", 4, 7
 REVERSALS, DATES = 8_000, 10_000
 MONTHS = (
     "january",
@@ -39,7 +39,7 @@ FORMATS: tuple[Callable[[datetime.date], str], ...] = (
 
 
 def read_reversal(name: str, rows: int = REVERSALS) -> Dataset:
-    """Different words of 4 to 8 of ten letters, each length about as likely; the target is the word backwards."""
+    """Different words of 4 to 7 of ten letters, each length about as likely; the target is the word backwards."""
     random = Generator().manual_seed(0)
     lengths = torch.randint(SHORTEST, LONGEST + 1, (2 * rows,), generator=random).tolist()  # enough, with repetitions
     drawn = torch.randint(len(LETTERS), (2 * rows, LONGEST), generator=random).tolist()
