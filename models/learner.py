@@ -76,7 +76,8 @@ class Model(Protocol):
     def predict(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Preprocessed examples (N, …) → what the model says of them, by task.
 
-        Probabilities of classes (N, C), of several heads' side by side, or of each step's (N, T, C); numbers (N,) in the target's unit; tokens (N, U).
+        Probabilities of classes (N, C), of several heads' side by side, or of each step's (N, T, C); numbers (N,) in
+        the target's unit; tokens (N, U).
         """
 
     def parameters(self) -> dict[str, Tensor]:

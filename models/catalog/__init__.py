@@ -1,7 +1,7 @@
 """The catalogue: each trainer and each built-in data set as plain data. Loads no torch, so a server can show it."""
 
-from models.catalog.classical import KNN, SVM, TREE
 from models.catalog.autoencoder import AUTOENCODER, PRETRAINED_MLP
+from models.catalog.classical import KNN, SVM, TREE
 from models.catalog.cnn import CNN
 from models.catalog.data import DATASETS
 from models.catalog.entries import BuiltinDataset, Direction, Form, Metric, Parameter, Task, Trainer, Value
