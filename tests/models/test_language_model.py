@@ -7,14 +7,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from models.datasets import Part, Schema, Split
+from models.datasets import Part, Schema, Split, split
 from models.descent import Descent
 from models.families import build
 from models.language_model import MEASURED_ROWS, LanguageNet, NextWord, Window, thin
 from models.language_model import build as build_model
 from models.rnn import Layer
 from models.unigram import unigram, unigram_loss
-from tests.models.tiny import tiny
+from tests.models.tiny import talk, tiny
 
 PARAMS = {
     "embedding_size": 5,
@@ -124,7 +124,7 @@ def test_unigram_model_is_the_shares_of_the_training_words() -> None:
 
 
 def test_learns_more_than_the_words_frequencies() -> None:
-    data = tiny("talk")
+    data = split(talk())
     model = build(
         "language_model",
         {

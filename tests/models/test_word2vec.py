@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from models.datasets import Part
+from models.datasets import Part, split
 from models.families import build
 from models.training import Learner
 from models.unigram import noise
@@ -24,7 +24,7 @@ from models.word2vec import (
     pair,
     share_kept,
 )
-from tests.models.tiny import TOPICS, tiny
+from tests.models.tiny import TOPICS, talk, tiny
 
 
 def counted() -> tuple[list[str], Counter[int]]:
@@ -171,28 +171,28 @@ def trained() -> Learner:
     """Word vectors of `talk`, whose sentences each keep to one topic."""
     params = {"embedding_size": 8, "window": 2, "subsampling": 0.1, "learning_rate": 0.02, "batch_size": 4}
     learner = build("word2vec", {**params, "epochs": 25})
-    list(learner.fit(tiny("talk")))
+    list(learner.fit(split(talk())))
     return learner
 
 
 def test_a_words_nearest_neighbours_are_those_that_could_stand_in_its_place(trained: Learner) -> None:
-    data = tiny("talk")
+    schema = split(talk()).schema
     for topic in TOPICS:
         for kind in topic:
             for word in kind:
-                nearest = neighbours(trained.parameters(), data.schema, word, k=2)
+                nearest = neighbours(trained.parameters(), schema, word, k=2)
                 assert {word, *(near for near, _ in nearest)} == set(kind)
                 assert 1.0 >= nearest[0][1] >= nearest[1][1] > 0.9
     with pytest.raises(ValueError, match="the model's vocabulary has no word 'zebra'"):
-        neighbours(trained.parameters(), data.schema, "zebra")
+        neighbours(trained.parameters(), schema, "zebra")
 
 
 def test_predicts_the_neighbours_of_the_last_word(trained: Learner) -> None:
-    data = tiny("talk")
-    row = torch.tensor([[data.schema.source.index("horse")]])
+    schema = split(talk()).schema
+    row = torch.tensor([[schema.source.index("horse")]])
     probabilities = trained.predict(row)
     assert probabilities.sum().item() == pytest.approx(1.0, abs=1e-5)
     assert probabilities[0, 0] == 0
-    own = sum(probabilities[0, data.schema.source.index(word)].item() for kind in TOPICS[0] for word in kind)
-    other = sum(probabilities[0, data.schema.source.index(word)].item() for kind in TOPICS[1] for word in kind)
+    own = sum(probabilities[0, schema.source.index(word)].item() for kind in TOPICS[0] for word in kind)
+    other = sum(probabilities[0, schema.source.index(word)].item() for kind in TOPICS[1] for word in kind)
     assert own > 5 * other

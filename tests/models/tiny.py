@@ -27,11 +27,12 @@ TOPICS = (  # of `talk`: an adjective, a noun and a verb
 )
 
 
-def talk(sentences: int = 420) -> Dataset:
-    """Sentences such as "the wild horse eats .", in each only words of one topic."""
-    drawn = torch.randint(2 * 3**3, (sentences,), generator=torch.Generator().manual_seed(0)).tolist()
+def talk(rows: int = 65) -> Dataset:
+    """Sentences such as "the wild horse eats .", in each only words of one topic; up to 65 rows."""
+    drawn = torch.randint(2 * 3**3, (420,), generator=torch.Generator().manual_seed(0)).tolist()
     said = [(TOPICS[i % 2], i // 2 % 3, i // 6 % 3, i // 18 % 3) for i in drawn]
-    return from_text("talk", " ".join(f"the {of[0][a]} {of[1][n]} {of[2][v]} ." for of, a, n, v in said))
+    data = from_text("talk", " ".join(f"the {of[0][a]} {of[1][n]} {of[2][v]} ." for of, a, n, v in said))
+    return replace(data, x=data.x[:rows], y=data.y[:rows])
 
 
 def ink() -> Dataset:
@@ -47,7 +48,7 @@ TINY: Mapping[str, Callable[[], Dataset]] = {
     "digits": lambda: few("digits", 100),
     "polynomial": lambda: few("polynomial", 100),
     "digits_parity": lambda: read_digits_parity("digits_parity", rows=100, labelled=60, own_test=0),
-    "talk": talk,
+    "talk": lambda: talk(rows=40),
     "adding": lambda: make_adding("adding", rows=100, steps=10),
     "reversal": lambda: read_reversal("reversal", rows=60),
     "spelled_digits": lambda: few("spelled_digits", 60),
