@@ -1,6 +1,8 @@
 """The convolutional net (chapter 9)."""
 
-from models.catalog.descent import DESCENT
+from dataclasses import replace
+
+from models.catalog.descent import DESCENT, UNEQUAL
 from models.catalog.entries import Parameter, Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, REGRESSION
 from models.catalog.mlp import MLP
@@ -15,6 +17,8 @@ CNN = Trainer(
     tasks=("classification", "regression"),
     parameters={
         **DESCENT,
+        **UNEQUAL,
+        "learning_rate": replace(DESCENT["learning_rate"], default=0.02),
         "blocks": Parameter("int", 2, "Blocks of convolutions, each with a pooling at its end", low=1, high=12),
         "convolutions": Parameter("int", 1, "Convolutions in each block", low=1, high=12),
         "filters": Parameter("int", 16, "Filters of each convolution in the first block", low=1, high=4096),

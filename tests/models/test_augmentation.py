@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from models import augmentation
 from models.augmentation import Augmentation, augment
 from models.catalog import Form, Task, Value
-from models.datasets import Part, Schema
+from models.datasets import Dataset, Part, Schema, split
 from models.datasets.preprocessing import ChannelScaling
 from models.families import build
 from tests.models.tiny import tiny
@@ -157,6 +157,25 @@ def test_a_resumed_run_goes_on_with_the_same_changes() -> None:
     curve = list(whole.fit(data))
     list(itertools.islice(broken.fit(data), 2))
     assert list(resumed.fit(data, resume=broken.state())) == curve[2:]
+
+
+def bumps(rows: int) -> Dataset:
+    """Four shapes, each anywhere in 40 steps, with noise."""
+    random = Generator().manual_seed(0)
+    shapes = torch.randn(4, 8, generator=random)
+    y, begins = torch.arange(rows) % 4, torch.randint(32, (rows,), generator=random)
+    x = 0.3 * torch.randn(rows, 40, 1, generator=random)
+    for row, (shape, begin) in enumerate(zip(y, begins, strict=True)):
+        x[row, begin : begin + 8, 0] += shapes[shape]
+    return Dataset("bumps", "classification", x, y, classes=tuple("abcd"), form="sequence")
+
+
+def test_moved_examples_help_where_there_are_few() -> None:
+    data = split(bumps(600), validation=0.8, test=0.1)
+    assert len(data.train) == 60
+    plain, moved = (build("mlp", {"width": 64, "epochs": 60, "shift": shift}) for shift in (0, 12))
+    without, with_shift = (list(learner.fit(data))[-1].metrics["val_error"] for learner in (plain, moved))
+    assert with_shift < 0.75 * without
 
 
 def test_without_augmentation_nothing_is_drawn_or_called() -> None:

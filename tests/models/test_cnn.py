@@ -133,14 +133,18 @@ def test_max_pooling_answers_the_same_when_a_feature_moves_within_its_window() -
     assert torch.equal(net(x)[0], net(x)[1])
 
 
-@pytest.fixture(scope="module")
-def digits() -> Split:
-    return split(load("digits"))
-
-
-def error(data: Split, trainer: str, params: dict[str, Value], seeds: int = 1) -> tuple[float, int]:
-    """The validation error at the end, and how many parameters there are in one of the models."""
-    learner = build_learner(trainer, params, seeds=seeds)
+def train(data: Split, trainer: str, params: dict[str, Value]) -> tuple[float, int]:
+    """The validation error at the end, and how many parameters one of the models has."""
+    learner = build_learner(trainer, params)
     last = list(learner.fit(data))[-1]
-    count = sum(t.numel() for name, t in learner.parameters().items() if name.startswith("0."))
+    count = sum(tensor.numel() for name, tensor in learner.parameters().items() if name.startswith("0."))
     return last.metrics["val_error"], count
+
+
+@pytest.mark.slow
+def test_reads_digits_as_well_as_a_perceptron_with_a_fifth_of_its_parameters() -> None:
+    digits = split(load("digits"))
+    error, count = train(digits, "cnn", {"filters": 8, "fc_layers": 0, "epochs": 15})
+    rival, rivals = train(digits, "mlp", {"hidden_layers": 1, "width": 128, "epochs": 15})
+    assert error <= rival + 0.005
+    assert count * 5 < rivals
