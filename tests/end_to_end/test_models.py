@@ -5,7 +5,6 @@ import pytest
 
 from models import load as load_model
 from models.datasets import Part, load, split
-from tests.end_to_end.machines import eventually
 
 pytestmark = pytest.mark.slow
 DRAIN = ("--trainer", "mlp", "--drain")
@@ -44,15 +43,3 @@ def test_the_best_model_is_measured_on_the_untouched_part_before_the_worker_drai
     assert np.mean(wrong) <= attributes["test_error"] + attributes["test_error_std"]  # of two folds' models, their mean
     others = [trial for trial in server.trials("honest") if trial.number != best.number]
     assert not [name for trial in others for name in trial.attributes if name.startswith("test")]
-
-
-def test_a_larger_budget_brings_another_evaluation_where_another_trial_is_the_best(server, start):
-    server.client.create_study(small_mlp("reopened", budget={"n_trials": 1}))
-    assert start(server, "a", "reopened", *DRAIN).drained() == 0
-    worst = {"params": {"learning_rate": 0.0011}, "state": "complete", "value": -1.0}
-    server.client.update_study("reopened", budget={"n_trials": 3})
-    server.client.add_trials("reopened", [worst])  # the best by its value, but it keeps no model
-    second = start(server, "b", "reopened", *DRAIN)
-    assert second.drained() == 0
-    assert second.events("evaluated") == []
-    assert eventually(lambda: server.client.get_study("reopened").best.number == 1, "the imported one is the best")

@@ -42,9 +42,9 @@ def expected_of(learner: Any, data: Dataset) -> list[Any]:
 
 @each_row
 def test_files_and_raw_rows_are_enough_to_predict(row: Row, tmp_path: Path) -> None:
-    data, parts, learner = TINY[row.data](), tiny(row.data), row.build(epochs=2)
+    data, parts, learner = TINY[row.data](), tiny(row.data), row.build(epochs=1)
     list(learner.fit(parts))
-    params = {**({"epochs": 2} if not row.is_fitted_at_once else {}), **row.params}
+    params = {**({"epochs": 1} if not row.is_fitted_at_once else {}), **row.params}
     about = describe(row.trainer, params, seed=0, seeds=1, schemas=(parts.schema,), split_seed=0, version="0")
     save(tmp_path, about, learner.best_parameters())
     said, expected = load(tmp_path).predict(rows_of(data)), expected_of(learner, data)

@@ -73,11 +73,18 @@ def at(serve):
     return run
 
 
-def test_the_best_trial_is_offered_once_and_its_result_stands_among_its_attributes(at):
+def test_the_best_trial_is_offered_once_to_whom_it_may_be_and_its_result_is_shown(at):
     async def check(client):
         await complete(client, 0.5, 0.2, 0.4)
         best = (await client.get("/api/v1/studies/study")).json()["best"]
         assert (best["number"], best["evaluating"], best["test"]) == (1, True, {})
+        for study, reason in (
+            ("study", "study-finished"),
+            (None, "no-running-study"),
+        ):  # who does not ask is not offered it
+            answer = await ask(client, f"r{study}", evaluations=False, study=study)
+            assert (answer["leases"], answer["reason"], answer["evaluation"]) == ([], reason, None)
+        assert (await ask(client, "other", trainers=["cnn"]))["evaluation"] is None
         offer = (await ask(client, "a"))["evaluation"]
         assert (offer["study"], offer["number"], offer["objective"]["trainer"]) == ("study", 1, "mlp")
         told = (await tell(client, offer, **RESULT)).json()
@@ -92,17 +99,6 @@ def test_the_best_trial_is_offered_once_and_its_result_stands_among_its_attribut
         }  # fmt: skip
         exported = (await client.get("/api/v1/studies/study/export?format=json")).json()
         assert exported["trials"][1]["attributes"] == told["attributes"]
-
-    at(check)
-
-
-def test_who_does_not_ask_for_evaluations_is_never_offered_one(at):
-    async def check(client):
-        await complete(client, 0.5)
-        for study, reason in (("study", "study-finished"), (None, "no-running-study")):
-            answer = await ask(client, f"r{study}", evaluations=False, study=study)
-            assert (answer["leases"], answer["reason"], answer["evaluation"]) == ([], reason, None)
-        assert (await ask(client, "other", trainers=["cnn"]))["evaluation"] is None
 
     at(check)
 
@@ -240,14 +236,12 @@ def test_a_workers_token_reads_the_model_that_it_evaluates_and_no_other(at):
     at(check)
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"metrics": {"error": 1.0}}, {"metrics": {"test_error": 1.0}, "error": "both"}], ids=str
-)
-def test_results_without_a_test_metric_or_a_reason_are_refused(at, body):
+def test_results_without_a_test_metric_or_a_reason_are_refused(at):
     async def check(client):
         await complete(client, 0.5)
         offer = (await ask(client, "a"))["evaluation"]
-        assert (await tell(client, offer, **body)).status_code == 422
+        for body in ({}, {"metrics": {"error": 1.0}}, {"metrics": {"test_error": 1.0}, "error": "both"}):
+            assert (await tell(client, offer, **body)).status_code == 422
         assert (await tell(client, {"id": "1.1.x"}, **RESULT)).status_code == 404
 
     at(check)
