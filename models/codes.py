@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from models.units import FIRST_BIAS, UNITS, Dense, draw_weight
+from models.units import FIRST_BIAS, UNITS, Dense, Noise, draw_weight
 
 # g'(z) of the units that act on each number by itself, from h = g(z)
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -47,21 +47,11 @@ class TiedLayer(nn.Module):
         return x
 
 
-class GaussianNoise(nn.Module):
-    """Adds noise of that deviation in training, from a generator of its own so that a resumed run repeats it."""
-
-    def __init__(self, deviation: float, generator: Generator) -> None:
-        super().__init__()
-        self._deviation, self._generator = deviation, generator
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        return torch.empty_like(x).normal_(0.0, self._deviation, generator=self._generator).add_(x)
-
-
 class Masking(nn.Module):
-    """Sets that share of the numbers to 0, which is the mean of standardized data, in training."""
+    """Sets that share of the numbers to 0, which is the mean of standardized data, in training.
+
+    From a generator of its own, so that a resumed run repeats it.
+    """
 
     def __init__(self, share: float, generator: Generator) -> None:
         super().__init__()
@@ -73,7 +63,7 @@ class Masking(nn.Module):
         return torch.empty_like(x).bernoulli_(1.0 - self._share, generator=self._generator).mul_(x)
 
 
-CORRUPTIONS: dict[str, Callable[[float, Generator], nn.Module]] = {"gaussian": GaussianNoise, "masking": Masking}
+CORRUPTIONS: dict[str, Callable[[float, Generator], nn.Module]] = {"gaussian": Noise, "masking": Masking}
 
 
 def corrupt(kind: str, noise: float, generator: Generator) -> nn.Module:

@@ -13,7 +13,7 @@ from models.codes import Layer, corrupt
 from models.datasets import Part, Schema, Split
 from models.descent import Descent, Training
 from models.goals import rows_at_once
-from models.learner import PartName
+from models.learner import JSON, PartName
 from models.lockstep import derive_seeds
 from models.outputs import choose_output
 from models.units import Dense, Dropout, Flat
@@ -103,6 +103,10 @@ class PretrainedMLP:
                 x = batch.x.flatten(1)
                 squared += (self._reconstruct(x) - x).square().sum()
         return {**self._whole.measure(which), "reconstruction": squared.item() / rows.x.numel()}
+
+    def artifacts(self) -> Mapping[str, JSON]:
+        """Of the fine-tuning, as `Descent.artifacts`."""
+        return self._whole.artifacts()
 
     def predict(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         return self._whole.predict(x, lengths)

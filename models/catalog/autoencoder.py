@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from models.catalog.descent import DESCENT, FLAT
+from models.catalog.descent import DESCENT, FLAT, UNEQUAL
 from models.catalog.entries import Parameter, Trainer
 from models.catalog.metrics import CLASSIFICATION, LOSS, PROBE, RECONSTRUCTION, REGRESSION
 from models.catalog.mlp import MLP
@@ -108,6 +108,7 @@ PRETRAINED_MLP = Trainer(
     tasks=("classification", "regression"),
     parameters={
         **DESCENT,
+        **UNEQUAL,
         "epochs": replace(
             DESCENT["epochs"],
             default=60,

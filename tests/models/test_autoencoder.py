@@ -12,8 +12,9 @@ from torch.autograd import grad
 from models import autoencoder
 from models.autoencoder import Autoencoder, Coder, Reconstruction
 from models.catalog import TRAINERS, Value
-from models.codes import SLOPES, GaussianNoise, Layer, Masking, contractive_penalty, kl_penalty, l1_penalty
+from models.codes import SLOPES, Layer, Masking, contractive_penalty, kl_penalty, l1_penalty
 from models.datasets import Split, load, split
+from models.units import Noise
 from tests.models.tiny import tiny
 
 
@@ -63,8 +64,8 @@ def test_sparsity_penalties_by_hand() -> None:
     assert kl_penalty(torch.zeros(2, 2), 0.2).isfinite()
 
 
-@pytest.mark.parametrize("noise", [GaussianNoise, Masking])
-def test_corruption_is_for_training_alone(noise: type[GaussianNoise] | type[Masking]) -> None:
+@pytest.mark.parametrize("noise", [Noise, Masking])
+def test_corruption_is_for_training_alone(noise: type[Noise] | type[Masking]) -> None:
     x, corruption = torch.ones(4000, 5), noise(0.4, Generator().manual_seed(0))
     corrupted = corruption(x)
     if noise is Masking:
