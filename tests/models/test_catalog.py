@@ -64,3 +64,16 @@ def test_ranges_include_their_ends() -> None:
     assert (share.check("share", 0), share.check("share", 1)) == (0.0, 1.0)
     with pytest.raises(ValueError, match="share must be at most 1"):
         share.check("share", 1.01)
+
+
+def test_a_matrix_is_square_or_empty_and_its_entries_are_in_range() -> None:
+    costs = Parameter("matrix", (), "", low=0.0)
+    assert costs.check("costs", []) == ()
+    assert costs.check("costs", [[0, 1], [2.5, 0]]) == ((0.0, 1.0), (2.5, 0.0))
+    for wrong in ([[0, 1]], [[0, 1], [1]], [0, 1], "01", 3, None, {"of": 1}):
+        with pytest.raises(ValueError, match="costs must be a square list of lists"):
+            costs.check("costs", wrong)
+    with pytest.raises(ValueError, match=r"costs\[1\]\[0\] must be at least 0"):
+        costs.check("costs", [[0, 1], [-1, 0]])
+    with pytest.raises(ValueError, match=r"costs\[0\]\[1\] must be a number"):
+        costs.check("costs", [[0, True], [1, 0]])

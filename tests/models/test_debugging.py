@@ -142,3 +142,17 @@ def test_hidden_noise_has_its_deviation_and_is_off_in_evaluation() -> None:
     noisy: Tensor = noise(h)
     assert noisy.mean().item() == pytest.approx(1.0, abs=0.01) and noisy.std().item() == pytest.approx(0.3, rel=0.02)
     assert torch.equal(noise.eval()(h), h)
+
+
+def test_class_weights_change_what_is_minimized_and_not_the_reported_loss() -> None:
+    data = tiny("breast_cancer")
+    plain, weighted = Supervised(data.schema), Supervised(data.schema, class_weights="balanced")
+    net = make_affine(data.schema, Generator())
+    torch.nn.init.constant_(net[1].bias, 0.7)
+    batch = plain.prepare(data.train)
+    weighted.prepare(data.train)
+    assert torch.equal(plain.measure(net, batch)["loss"], weighted.measure(net, batch)["loss"])
+    shares = data.train.y.bincount() / len(data.train)
+    each = torch.nn.functional.softplus(torch.tensor([0.7, -0.7]))  # losses of class 0 and 1 at that logit
+    assert plain.loss(net, batch).item() == pytest.approx((shares * each).sum().item(), rel=1e-5)
+    assert weighted.loss(net, batch).item() == pytest.approx(each.mean().item(), rel=1e-5)
