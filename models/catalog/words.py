@@ -85,7 +85,7 @@ WORD2VEC = Trainer(
     tasks=("language",),
     parameters={
         **_DESCENT,
-        "learning_rate": replace(DESCENT["learning_rate"], default=0.01),
+        "learning_rate": replace(DESCENT["learning_rate"], default=0.005),
         "epochs": replace(DESCENT["epochs"], default=20),
         "batch_size": Parameter(
             "int",
@@ -120,12 +120,11 @@ WORD2VEC = Trainer(
             "direction": "maximize",
             "fixed": {"epochs": 20, "batch_size": 32},
         },
-        "space": {
-            "learning_rate": {"type": "float", "low": 2e-3, "high": 5e-2, "log": True},
+        "space": {  # without subsampling: mrr is of all words, so that keeping the frequent ones pays, but not for vectors
+            "learning_rate": {"type": "float", "low": 2e-3, "high": 2e-2, "log": True},
             "embedding_size": {"type": "int", "low": 16, "high": 128, "log": True},
             "window": {"type": "int", "low": 2, "high": 10},
             "negatives": {"type": "int", "low": 2, "high": 15, "log": True},
-            "subsampling": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
         },
         "early_stopping": {"patience": 3, "min_delta": 0.0},
     },
