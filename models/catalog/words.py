@@ -120,7 +120,7 @@ WORD2VEC = Trainer(
             "direction": "maximize",
             "fixed": {"epochs": 20, "batch_size": 32},
         },
-        "space": {  # without subsampling: mrr is of all words, so that keeping the frequent ones pays, but not for vectors
+        "space": {  # not subsampling: mrr is of all words, so that keeping frequent ones raises it, but spoils vectors
             "learning_rate": {"type": "float", "low": 2e-3, "high": 2e-2, "log": True},
             "embedding_size": {"type": "int", "low": 16, "high": 128, "log": True},
             "window": {"type": "int", "low": 2, "high": 10},
