@@ -25,6 +25,7 @@ class Case:
     rows: int  # 0: the digits
     params: dict[str, float | int | str]
     patience: int = 0
+    trainer: str = "mlp"
 
 
 CASES = (
@@ -36,19 +37,37 @@ CASES = (
     Case("digits 2x128 sgd batch 64, dropout", 0, {"hidden_layers": 2, "width": 128, "dropout": 0.3}),
     Case("digits 4x256 adam batch 16", 0, {"hidden_layers": 4, "width": 256, "batch_size": 16, "optimizer": "adam"}),
     Case("digits 2x128 sgd batch 64, stopping", 0, {"hidden_layers": 2, "width": 128}, patience=1_000_000),
+    Case("digits cnn 16, 32 filters sgd batch 64", 0, {"blocks": 2, "filters": 16}, trainer="cnn"),
     Case("20,000 x 64, 2x128 sgd batch 128", 20_000, {"hidden_layers": 2, "width": 128, "batch_size": 128}),
     Case("20,000 x 64, 2x256 adam batch 256", 20_000, {"width": 256, "batch_size": 256, "optimizer": "adam"}),
 )
 
 
-def train_bare(data: Split, params: dict[str, float | int | str]) -> Iterator[dict[str, float]]:
-    """The loop that a careful user writes by hand: same net, same optimizer, same metrics, nothing else."""
+def make_mlp(data: Split, params: dict[str, float | int | str]) -> nn.Module:
     width, dropout, inputs = int(params["width"]), float(params["dropout"]), data.schema.size
     layers: list[nn.Module] = []
     for _ in range(int(params["hidden_layers"])):
         layers += [nn.Linear(inputs, width), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         inputs = width
-    net = nn.Sequential(nn.Flatten(), *layers, nn.Linear(inputs, len(data.schema.classes)))
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(inputs, len(data.schema.classes)))
+
+
+def make_cnn(data: Split, params: dict[str, float | int | str]) -> nn.Module:
+    """Channels-last, as a careful user would have it."""
+    (channels, height, width), filters = data.schema.shape, int(params["filters"])
+    layers: list[nn.Module] = []
+    for _ in range(int(params["blocks"])):
+        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        channels, filters, height, width = filters, 2 * filters, height // 2, width // 2
+    dense = [nn.Linear(channels * height * width, 64), nn.ReLU(), nn.Linear(64, len(data.schema.classes))]
+    return nn.Sequential(*layers, nn.Flatten(), *dense).to(memory_format=torch.channels_last)
+
+
+MAKE_BARE = {"mlp": make_mlp, "cnn": make_cnn}
+
+
+def train_bare(net: nn.Module, data: Split, params: dict[str, float | int | str]) -> Iterator[dict[str, float]]:
+    """The loop that a careful user writes by hand: same net, same optimizer, same metrics, nothing else."""
     rate, batch_size = float(params["learning_rate"]), int(params["batch_size"])
     if params["optimizer"] == "adam":
         optimizer: torch.optim.Optimizer = torch.optim.Adam(net.parameters(), lr=rate, fused=True)
@@ -91,11 +110,12 @@ def generate(rows: int) -> Dataset:
 def measure(case: Case, epochs: int) -> tuple[float, float]:
     """Median seconds of an epoch, ours and bare; the order within each pair alternates."""
     data = split(generate(case.rows) if case.rows else load("digits"))
-    params = {"hidden_layers": 2, "dropout": 0.0, "optimizer": "sgd", "momentum": 0.9, "batch_size": 64}
+    shape = {"hidden_layers": 2} if case.trainer == "mlp" else {}
+    params = {**shape, "dropout": 0.0, "optimizer": "sgd", "momentum": 0.9, "batch_size": 64}
     params = {"learning_rate": 1e-3, **params, **case.params}
     stopping = EarlyStopping("val_loss", "minimize", case.patience) if case.patience else None
-    ours = build("mlp", {**params, "epochs": epochs + 10}).fit(data, early_stopping=stopping)
-    pair: list[Iterator[object]] = [ours, train_bare(data, params)]
+    ours = build(case.trainer, {**params, "epochs": epochs + 10}).fit(data, early_stopping=stopping)
+    pair: list[Iterator[object]] = [ours, train_bare(MAKE_BARE[case.trainer](data, params), data, params)]
     seconds: list[list[float]] = [[], []]
     for turn in range(epochs + 5):
         for which in (0, 1) if turn % 2 else (1, 0):

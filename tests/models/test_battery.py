@@ -135,7 +135,7 @@ ROWS = (
     Row(
         "cnn",
         "adding",
-        {"filters": 4, "fc_width": 8, "dropout": 0.2, "learning_rate": 0.01},
+        {"filters": 4, "fc_width": 8, "dropout": 0.2},
         {"filters": 16, "fc_width": 32, "dropout": 0.0, "epochs": 120},
         metric="train_mse",
         at_most=0.01,
@@ -201,7 +201,7 @@ ROWS = (
         },
     ),
     Row("rnn", "copy_memory", {"hidden_size": 6}, {"hidden_size": 32, "learning_rate": 0.03, "epochs": 60}),
-    Row("rnn2d", "digits", {"hidden_size": 4, "patch": 2}, {"hidden_size": 16, "learning_rate": 0.02, "epochs": 25}),
+    Row("rnn2d", "digits", {"hidden_size": 4, "patch": 4}, {"hidden_size": 16, "learning_rate": 0.02, "epochs": 25}),
     Row(
         "rnn2d",
         "ink",
