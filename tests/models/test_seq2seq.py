@@ -199,8 +199,8 @@ def test_dropout_acts_within_the_encoder_and_the_decoder_in_training_alone() -> 
 
 @pytest.mark.slow
 @each_context
-def test_reverses_words_with_each_context(context: str) -> None:
+def test_learns_to_reverse_words_with_each_context(context: str) -> None:
     data = split(read_reversal("reversal"))
-    params = {**TRAINERS["seq2seq"].default_spec["objective"]["fixed"], "context": context, "epochs": 3}
+    params = {**TRAINERS["seq2seq"].default_spec["objective"]["fixed"], "context": context, "epochs": 2}
     last = list(build("seq2seq", params).fit(data))[-1]
-    assert last.metrics["val_token_error"] < 0.3
+    assert last.metrics["val_error"] < 0.6  # 2 of the 15 epochs that it takes to come below 0.05
