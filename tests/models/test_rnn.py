@@ -1,11 +1,14 @@
 """Recurrent nets: lengths of their own, readouts, both directions of time, and how gradients flow back through it."""
 
+import math
+
 import pytest
 import torch
 from torch import Generator, Tensor, nn
 
 from models.cells import Recurrence
 from models.datasets import IGNORED, Dataset, split
+from models.datasets.sequences import make_adding
 from models.families import build
 from models.rnn import READOUTS, Layer, RecurrentNet, gradient_norms, reverse
 from models.units import Dense, Dropout
@@ -154,3 +157,13 @@ def test_gradients_vanish_in_the_vanilla_rnn_and_live_through_gates_that_keep() 
         shares[kind] = (norms[0] / norms[-1]).item()
     assert shares["rnn"] < 1e-6
     assert min(shares["lstm"], shares["gru"]) > 0.1
+
+
+def test_clipping_saves_a_run_that_explodes() -> None:
+    data = split(make_adding("adding", 200, 50))
+    options = {"cell": "rnn", "nonlinearity": "relu", "hidden_size": 32, "readout": "all", "batch_size": 20}
+    steps = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.3, "epochs": 4}
+    exploded = list(build("rnn", {**options, **steps}).fit(data))
+    clipped = list(build("rnn", {**options, **steps, "clip_norm": 0.1}).fit(data))
+    assert not math.isfinite(exploded[-1].metrics["train_loss"])
+    assert clipped[-1].metrics["train_loss"] < 0.95 * clipped[0].metrics["train_loss"]
