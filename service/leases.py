@@ -54,11 +54,14 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
     request = Request(holder.token_id, body.request_id, body.worker, context.settings.lease_seconds)
     clock = asyncio.get_running_loop().time
     deadline = clock() + body.wait_seconds
+    is_first = True
     while True:
         candidates = await granting.candidates(context.db, body.trainers, body.study)
         if body.study is not None and not candidates and await study_key(context.db, body.study) is None:
             raise NotFound("There is no study of that name.")
         granted = await _grant(context, candidates, request, body.count)
+        if is_first and not granted:  # a repeated request finds its grant also where nothing is left to give
+            granted, is_first = await granting.granted_before(context.db, request), False
         offer, some = None, False
         if body.evaluations and not granted:
             offer, some = await evaluations.claim(context, holder, body)

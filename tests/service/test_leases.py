@@ -75,6 +75,19 @@ def test_a_repeated_request_gets_the_same_leases(serve):
     asyncio.run(check())
 
 
+def test_a_repeated_request_for_the_last_trial_finds_it_though_nothing_is_left(serve):
+    async def check():
+        async with serve() as client:
+            await submit(client, budget={"n_trials": 1})
+            first, again = [await lease(client, request_id="same") for _ in range(2)]
+            await client.post("/api/v1/studies/study/pause")
+            assert first is not None
+            assert first == again == await lease(client, request_id="same")
+            assert await lease(client, request_id="other") is None
+
+    asyncio.run(check())
+
+
 def test_a_repeated_finish_gets_the_same_bytes_also_after_a_new_grant(serve):
     async def check():
         async with serve() as client:
