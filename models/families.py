@@ -26,22 +26,22 @@ from models.lockstep import Lockstep, derive_seeds
 from models.training import Learner
 
 FAMILIES: dict[str, Callable[..., Model]] = {
-    "autoencoder": autoencoder.build,
     "linear": linear.build,
-    "logistic": logistic.build,
-    "mlp": mlp.build,
-    "cnn": cnn.build,
-    "pretrained_mlp": pretrained_mlp.build,
-    "rnn": rnn.build,
-    "rnn2d": rnn2d.build,
-    "seq2seq": seq2seq.build,
-    "multitask": multitask.build,
     "polynomial": polynomial.build,
+    "logistic": logistic.build,
     "svm": svm.build,
     "knn": knn.build,
     "tree": tree.build,
-    "language_model": language_model.build,
+    "mlp": mlp.build,
+    "multitask": multitask.build,
+    "cnn": cnn.build,
+    "rnn": rnn.build,
+    "rnn2d": rnn2d.build,
+    "seq2seq": seq2seq.build,
+    "autoencoder": autoencoder.build,
+    "pretrained_mlp": pretrained_mlp.build,
     "word2vec": word2vec.build,
+    "language_model": language_model.build,
 }
 
 

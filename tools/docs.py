@@ -4,6 +4,7 @@ The rest of the pages is written by hand. `docs.py --check` changes nothing, and
 """
 
 import ast
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,12 +71,14 @@ def _table(parameters: dict[str, Parameter]) -> Iterator[str]:
 def _range(one: Parameter) -> str:
     if one.choices:
         return ", ".join(f"`{choice}`" for choice in one.choices)
+    if one.type == "bool":
+        return "`true`, `false`"
     ends = [f"{end:,g}" if end is not None else "" for end in (one.low, one.high)]
     return " to ".join(ends) if all(ends) else f"from {ends[0]}" if ends[0] else one.type
 
 
 def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, bool | tuple) else str(value)
 
 
 def _listed(words: Iterator[str] | tuple[str, ...]) -> str:

@@ -14,22 +14,22 @@ from models.catalog.seq2seq import SEQ2SEQ_NET
 from models.catalog.words import LANGUAGE_MODEL, WORD2VEC
 
 TRAINERS: dict[str, Trainer] = {
-    "autoencoder": AUTOENCODER,
     "linear": LINEAR,
-    "logistic": LOGISTIC,
-    "mlp": MLP,
-    "cnn": CNN,
-    "pretrained_mlp": PRETRAINED_MLP,
-    "rnn": RNN,
-    "rnn2d": RNN2D,
-    "seq2seq": SEQ2SEQ_NET,
-    "multitask": MULTITASK_NET,
     "polynomial": POLYNOMIAL,
+    "logistic": LOGISTIC,
     "svm": SVM,
     "knn": KNN,
     "tree": TREE,
-    "language_model": LANGUAGE_MODEL,
+    "mlp": MLP,
+    "multitask": MULTITASK_NET,
+    "cnn": CNN,
+    "rnn": RNN,
+    "rnn2d": RNN2D,
+    "seq2seq": SEQ2SEQ_NET,
+    "autoencoder": AUTOENCODER,
+    "pretrained_mlp": PRETRAINED_MLP,
     "word2vec": WORD2VEC,
+    "language_model": LANGUAGE_MODEL,
 }
 
 __all__ = [
