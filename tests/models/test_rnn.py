@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.cells import Recurrence
-from models.datasets import IGNORED, Dataset, split
+from models.datasets import IGNORED, Dataset, load, split
 from models.datasets.sequences import make_adding
 from models.families import build
 from models.rnn import READOUTS, Layer, RecurrentNet, gradient_norms, reverse
@@ -167,3 +167,14 @@ def test_clipping_saves_a_run_that_explodes() -> None:
     clipped = list(build("rnn", {**options, **steps, "clip_norm": 0.1}).fit(data))
     assert not math.isfinite(exploded[-1].metrics["train_loss"])
     assert clipped[-1].metrics["train_loss"] < 0.95 * clipped[0].metrics["train_loss"]
+
+
+@pytest.mark.slow
+def test_gated_cells_add_across_fifty_steps_where_the_vanilla_rnn_does_not() -> None:
+    data, options = split(load("adding_50")), {"hidden_size": 32, "learning_rate": 0.01, "batch_size": 32}
+    errors = {}
+    for cell in ("lstm", "gru", "rnn"):
+        learner = build("rnn", {**options, "cell": cell, "forget_bias": 3.0, "clip_norm": 1.0, "epochs": 5})
+        errors[cell] = list(learner.fit(data))[-1].metrics["val_mse"]
+    assert max(errors["lstm"], errors["gru"]) < 0.01
+    assert errors["rnn"] > 0.1
