@@ -36,8 +36,8 @@ def talk(rows: int = 65) -> Dataset:
 
 
 def ink() -> Dataset:
-    """Images of 5 x 4 random pixels, and how much of them is lit."""
-    x = torch.rand(80, 1, 5, 4, generator=torch.Generator().manual_seed(0)).square()
+    """Images of 3 x 4 random pixels, and how much of them is lit."""
+    x = torch.rand(50, 1, 3, 4, generator=torch.Generator().manual_seed(0)).square()
     return Dataset("ink", "regression", x, x.mean(dim=(1, 2, 3)), form="image")
 
 
