@@ -45,9 +45,10 @@ class Training:
 
         return cls(Rule(**take(Rule)), Augmentation(**take(Augmentation)), **options)
 
-    def supervise(self, schema: Schema, *, with_lengths: bool = False) -> Supervised:
+    def supervise(self, schema: Schema, *, with_lengths: bool = False, largest: int = 0) -> Supervised:
         """The goal of labels, under these class weights and costs."""
-        return Supervised(schema, with_lengths=with_lengths, class_weights=self.class_weights, costs=self.cost_matrix)
+        weights, costs = self.class_weights, self.cost_matrix
+        return Supervised(schema, with_lengths=with_lengths, class_weights=weights, costs=costs, largest=largest)
 
 
 class Descent:

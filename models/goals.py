@@ -35,7 +35,8 @@ class Supervised:
     Predictions: probabilities (N, C) of classes, or (N, T, C) for each step; numbers (N,) in the target's own unit.
     Balanced class weights count all classes of the training part alike in what is minimized; the loss that is measured
     stays the plain one, so that trials with and without them compare. `costs` decide and are measured, but the
-    probabilities are learned without them.
+    probabilities are learned without them. `largest` is how many numbers the net holds of one example, where they are
+    many more than x's.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Supervised:
         with_lengths: bool = False,
         class_weights: Literal["none", "balanced"] = "none",
         costs: Costs = (),
+        largest: int = 0,
     ) -> None:
         self._output: Output = choose_output(schema, costs)
-        self._with_lengths = with_lengths
+        self._with_lengths, self._largest = with_lengths, largest
         self._classes = len(schema.classes) if schema.task == "classification" and class_weights == "balanced" else 0
         self._weights: Tensor | None = None  # (C,)
 
@@ -69,7 +71,7 @@ class Supervised:
         return self._output.predict(self._forward(net, part))
 
     def _forward(self, net: nn.Module, part: Part) -> Tensor:
-        outputs = [self._call(net, batch) for batch in part.batches(rows_at_once(part.x))]
+        outputs = [self._call(net, batch) for batch in part.batches(rows_at_once(part.x, self._largest))]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def _call(self, net: nn.Module, batch: Part) -> Tensor:
@@ -83,6 +85,6 @@ def balance(y: Tensor, classes: int) -> Tensor:
     return torch.where(counts > 0, len(y) / ((counts > 0).sum() * counts), 0.0)
 
 
-def rows_at_once(x: Tensor) -> int:
-    """How many examples of x (N, …) to evaluate in one call."""
-    return max(FEWEST_ROWS, min(MOST_ROWS, EVALUATED_NUMBERS // max(1, x[:1].numel())))
+def rows_at_once(x: Tensor, largest: int = 0) -> int:
+    """How many examples of x (N, …) to evaluate in one call, by a net that holds at least `largest` numbers of each."""
+    return max(FEWEST_ROWS, min(MOST_ROWS, EVALUATED_NUMBERS // max(1, x[:1].numel(), largest)))

@@ -11,6 +11,7 @@ from torch.nn import functional
 from models.cells import draw_orthogonal
 from models.datasets import Schema
 from models.descent import Descent, Training
+from models.goals import Supervised
 from models.outputs import choose_output
 from models.units import Dense, draw_weight
 
@@ -130,4 +131,11 @@ def build(
         output = Dense(draw_weight(width, CORNERS * hidden_size, "linear", 0.0, "glorot", generator))
         return RecurrentNet2d(recurrence, patch, readout, output)
 
-    return Descent(make_net, Training.of(**training), seed=seed)
+    settings = Training.of(**training)
+
+    def make_goal(schema: Schema) -> Supervised:
+        rows, columns = (math.ceil(side / patch) for side in schema.shape[1:])
+        gates = CORNERS * CELLS[cell].gates * hidden_size
+        return settings.supervise(schema, largest=(rows + columns - 1) * rows * gates)
+
+    return Descent(make_net, settings, seed=seed, make_goal=make_goal)

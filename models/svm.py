@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.svm import SVC, SVR
 from torch import Tensor
 
 from models.datasets import Schema
@@ -90,6 +89,8 @@ class Regressor:
         return list_shapes(self._features, 1)
 
     def fit(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        from sklearn.svm import SVR  # only here: scikit-learn costs each training process two seconds
+
         options = self._machine.options(x.double())
         solved = SVR(**options, epsilon=self._epsilon).fit(x.double().numpy(), y.numpy())
         return _tensors(solved.support_vectors_, solved.dual_coef_, solved.intercept_, options["gamma"])
@@ -137,6 +138,8 @@ class Classifier:
         return wins + sums / (3.0 * (sums.abs() + 1.0))
 
     def _solve(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        from sklearn.svm import SVC  # as above
+
         options = self._machine.options(x.double())
         solved = SVC(**options).fit(x.double().numpy(), y.numpy())
         # scikit-learn's decision between two classes is positive for the second, among several for a pair's first

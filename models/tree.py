@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
 from models.datasets import Schema
@@ -28,6 +27,9 @@ class Tree:
         return {**dict.fromkeys(names, node), "value": ("nodes", self._classes or 1)}
 
     def fit(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        # only here: scikit-learn costs each training process two seconds, and most train no tree
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
         if self._classes:
             grown = DecisionTreeClassifier(criterion=self._criterion, **self._growth).fit(x.numpy(), y.numpy())
             value = torch.zeros(grown.tree_.node_count, self._classes)  # also of classes that no row here is of

@@ -4,9 +4,9 @@ import datetime
 from collections.abc import Callable, Sequence
 
 import torch
-from sklearn import datasets as bundled
 from torch import Generator, Tensor
 
+from models.datasets.bundled import digit_images
 from models.datasets.dataset import END, Dataset
 
 END_NAME = "<end>"  # position 0 of each vocabulary
@@ -61,10 +61,9 @@ def read_dates(name: str) -> Dataset:
 
 def read_spelled_digits(name: str) -> Dataset:
     """Handwritten digits (N, 1, 8, 8) → their English names, letter by letter."""
-    bunch = bundled.load_digits()
-    y, target = encode([DIGITS[digit] for digit in bunch.target])
-    x = torch.tensor(bunch.images, dtype=torch.float32)[:, None]
-    return Dataset(name, "seq2seq", x, y, form="image", target=target)
+    images, digits = digit_images()
+    y, target = encode([DIGITS[digit] for digit in digits.tolist()])
+    return Dataset(name, "seq2seq", images, y, form="image", target=target)
 
 
 def pair(name: str, sources: Sequence[Sequence[str]], targets: Sequence[Sequence[str]]) -> Dataset:

@@ -1,7 +1,5 @@
 """Optimizers, penalties and decays against torch's plain ones and against their formulas."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -150,18 +148,3 @@ def test_a_state_is_torchs_by_its_names_and_goes_on_where_it_was() -> None:
     first.descend(lambda: quadratic(weight))
     second.descend(lambda: quadratic(copy))
     assert torch.equal(weight, copy)
-
-
-@pytest.mark.slow  # a process of its own
-def test_training_loads_neither_torchs_compiler_nor_sympy() -> None:
-    program = (
-        "import sys\nimport torch\nfrom models.datasets import Column, Dataset, split\n"
-        "from models.families import build\n"
-        "x, y = torch.arange(40.0)[:, None], torch.arange(40) % 2\n"
-        "data = split(Dataset('few', 'classification', x, y, (Column('x'),), ('a', 'b')))\n"
-        "for optimizer in ('sgd', 'adam'):\n"
-        "    list(build('mlp', {'epochs': 1, 'optimizer': optimizer}).fit(data))\n"
-        "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
