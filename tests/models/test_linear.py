@@ -13,7 +13,7 @@ from models.training import Learner
 
 pytestmark = pytest.mark.slow
 
-FULL_BATCH: dict[str, Value] = {"batch_size": 10_000, "momentum": 0.9, "learning_rate": 0.1, "epochs": 3000}
+FULL_BATCH: dict[str, Value] = {"optimizer": "lbfgs", "epochs": 60}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,11 @@ def fit(trainer: str, data: Split, **params: Value) -> Learner:
     for _ in learner.fit(data):
         pass
     return learner
+
+
+def descend(data: Split, **params: Value) -> Learner:
+    """Linear regression by gradient descent on all rows."""
+    return fit("linear", data, optimizer="sgd", batch_size=10_000, learning_rate=0.05, **{"epochs": 1500, **params})
 
 
 def weights(learner: Learner) -> Tensor:
@@ -47,7 +52,7 @@ def test_linear_regression_reaches_the_closed_form(l2: float, diabetes: Split) -
 
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 def test_linear_regression_with_l1_is_the_lasso_with_exact_zeros(momentum: float, diabetes: Split) -> None:
-    found = weights(fit("linear", diabetes, l1=0.2, momentum=momentum, learning_rate=0.02))[0]
+    found = weights(descend(diabetes, l1=0.2, momentum=momentum))[0]
     lasso = Lasso(alpha=0.1).fit(diabetes.train.x.double(), standardized(diabetes))  # its loss is half of ours
     np.testing.assert_allclose(found, lasso.coef_, atol=1e-4)
     assert torch.equal(found == 0.0, torch.from_numpy(lasso.coef_ == 0.0))
@@ -55,7 +60,7 @@ def test_linear_regression_with_l1_is_the_lasso_with_exact_zeros(momentum: float
 
 
 def test_l2_gives_no_exact_zeros(diabetes: Split) -> None:
-    assert (weights(fit("linear", diabetes, l2=2.0, epochs=300)) != 0.0).all()
+    assert (weights(descend(diabetes, l2=2.0)) != 0.0).all()
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "iris"])
@@ -64,7 +69,7 @@ def test_logistic_regression_reaches_scikit_learns(name: str) -> None:
     x, y = data.train.x.double(), data.train.y
     theirs = LogisticRegression(C=1.0 / (l2 * len(y)), tol=1e-10, max_iter=10_000).fit(x, y)
     probabilities = fit("logistic", data, l2=l2).predict(data.validation.x)
-    np.testing.assert_allclose(probabilities, theirs.predict_proba(data.validation.x.double()), atol=1e-4)
+    np.testing.assert_allclose(probabilities, theirs.predict_proba(data.validation.x.double()), atol=3e-4)
 
 
 def test_an_mlp_without_hidden_layers_is_the_linear_model(diabetes: Split) -> None:
