@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from models.rnn2d import CELLS, Recurrence2d, RecurrentNet2d, as_patches
+from models.catalog import TRAINERS
+from models.datasets import load, split
+from models.rnn2d import CELLS, Recurrence2d, RecurrentNet2d, as_patches, build
 from models.units import Dense
 
 each_kind = pytest.mark.parametrize("kind", CELLS)
@@ -90,3 +92,16 @@ def test_states_keep_their_size_from_corner_to_corner_at_the_start() -> None:
     h = net(0.1 * draw(16, 8, 8, 4))
     assert 0.3 < (h[-1, :, :, -1].norm() / h[7, :, :, 3].norm()).item() < 3.0
     assert math.isfinite(h.sum().item())
+
+
+def test_metrics_by_small_batches_are_those_of_all_examples_at_once() -> None:
+    data = split(load("digits"))
+    model = build(seed=0, **TRAINERS["rnn2d"].complete({"hidden_size": 8}))  # type: ignore[arg-type]
+    model.begin(data)
+    logits = model._net.eval()(data.validation.x)
+    sizes: list[int] = []
+    model._net.register_forward_hook(lambda net, inputs, outputs: sizes.append(len(outputs)))
+    measured = model.measure("validation")
+    assert sizes == [68] * 5 + [20]  # 2 ** 18 numbers; for each image 15 diagonals of 8 rows, 4 corners, 8 units
+    expected = torch.nn.functional.cross_entropy(logits, data.validation.y)
+    assert measured["loss"] == pytest.approx(expected.item(), rel=1e-5)
