@@ -88,6 +88,10 @@ def baseline(metric: str, parts: Split) -> float:
         )
     if task == "language":
         return unigram(name, parts.train.x[:, 1:], parts.validation.x[:, 1:], len(parts.schema.source))
+    if name == "loss" and task in ("classification", "multitask"):
+        columns = zip(train.reshape(len(train), -1).T, held.reshape(len(held), -1).T, strict=True)
+        losses = [surprise(*column) for column in columns]
+        return sum(losses) / len(losses)
     if task == "multitask":
         right = torch.tensor([share(train[:, head], held[:, head]) for head in range(train.shape[1])]).mean().item()
     elif task == "seq2seq":
@@ -105,6 +109,12 @@ def share(train: Tensor, held: Tensor) -> float:
     """How much of what is held out is the training part's most frequent value."""
     frequent = train[train != IGNORED].bincount().argmax()
     return (held[held != IGNORED] == frequent).double().mean().item()
+
+
+def surprise(train: Tensor, held: Tensor) -> float:
+    """The mean negative log-likelihood of what is held out under the training part's shares."""
+    counts = train[train != IGNORED].bincount().double()
+    return -(counts / counts.sum()).log()[held[held != IGNORED]].mean().item()
 
 
 def unigram(name: str, train: Tensor, held: Tensor, words: int) -> float:
