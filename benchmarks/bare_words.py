@@ -10,6 +10,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from models.datasets import IGNORED, Part, Split
+from models.datasets.preprocessing import Vocabulary
 
 
 class Translator(nn.Module):
@@ -105,7 +106,8 @@ def thin(x: Tensor, rows: int = 512) -> Tensor:
 
 def train_word2vec(data: Split, params: Params) -> Iterator[Metrics]:
     """Skip-gram with negative samples; all pairs of a batch are drawn at once, from a mask of places (B, T, T)."""
-    counts = torch.bincount(data.train.x.flatten(), minlength=len(data.schema.source)).float()
+    assert isinstance(data.schema.preprocessing, Vocabulary)
+    counts = torch.tensor(data.schema.preprocessing.counts).float()
     kept = (params["subsampling"] * counts.sum() / counts).sqrt().clamp(max=1.0)
     noise, measured = (counts**power for power in (params["noise_power"], 0.75))
     kept[0] = noise[0] = measured[0] = 0.0  # an unknown word is none

@@ -89,8 +89,9 @@ class SkipGram(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Rows (B, T) → logits (P, 1 + negatives) of pairs drawn from them: the true neighbour's, then the noise's."""
         words, candidates = self._pairs.draw(x, self._generator)
-        own = functional.embedding(words, self.words)[:, :, None]  # (P, E, 1)
-        return torch.bmm(functional.embedding(candidates, self.neighbours), own)[:, :, 0]
+        own = functional.embedding(words, self.words)[:, None]  # (P, 1, E)
+        # not bmm: its gradient, an outer product for each pair, would cost more than all else
+        return (functional.embedding(candidates, self.neighbours) * own).sum(dim=2)
 
 
 def negative_sampling_loss(logits: Tensor) -> Tensor:
