@@ -1,16 +1,14 @@
-"""What autoencoders and pretraining do on the digits (chapters 14 and 15), and what an epoch of them costs.
+"""What autoencoders and pretraining do on the digits (chapters 14 and 15).
 
-usage: python benchmarks/book_autoencoders.py [sizes] [kinds] [labels] [cost]   (all of them, about two minutes)
+usage: python benchmarks/book_autoencoders.py [sizes] [kinds] [labels]   (all of them, about two minutes)
 """
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models import autoencoder, pretrained_mlp
 from models.autoencoder import Coder
@@ -18,7 +16,6 @@ from models.catalog import TRAINERS, Value
 from models.codes import CORRUPTIONS, Layer
 from models.datasets import Split, load, split
 from models.descent import Descent, Training
-from models.families import build
 from models.probe import fit_probe, last_features
 from models.units import Dense, Flat
 
@@ -140,53 +137,16 @@ def tune(seed: int, params: Params) -> float:
     return model.measure("test")["error"]
 
 
-def train_bare(data: Split) -> Iterator[object]:
-    """The autoencoder's default net in bare PyTorch: the same batches, optimizer, probe and metrics."""
-    x, y, held = data.train.x.flatten(1), data.train.y, data.validation
-    encoder = nn.Sequential(nn.Linear(64, 128), nn.Tanh(), nn.Linear(128, 16))
-    decoder = nn.Sequential(nn.Linear(16, 128), nn.Tanh(), nn.Linear(128, 64))
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3, fused=True)
-    while True:
-        order = torch.randperm(len(x))
-        for rows in x.index_select(0, order).split(64):
-            functional.mse_loss(decoder(encoder(rows)), rows).backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        metrics = {}
-        with torch.inference_mode():
-            probe = fit_probe(encoder(x), y, 10)
-            for name, inputs, labels in (("train", x, y), ("val", held.x.flatten(1), held.y)):
-                code = encoder(inputs)
-                metrics[f"{name}_reconstruction"] = functional.mse_loss(decoder(code), inputs).item()
-                right = (probe(code).argmax(dim=1) == labels).double().mean().item()
-                metrics[f"{name}_probe_accuracy"], metrics[f"{name}_probe_error"] = right, 1.0 - right
-        yield metrics
-
-
-def compare_cost(data: Split) -> None:
-    """Median milliseconds of an epoch, ours and bare, in turn."""
-    pair: list[Iterator[object]] = [build("autoencoder", {"epochs": 100}).fit(data), train_bare(data)]
-    seconds: list[list[float]] = [[], []]
-    for turn in range(80):
-        for which in (0, 1) if turn % 2 else (1, 0):
-            begun = time.perf_counter()
-            next(pair[which])
-            seconds[which].append(time.perf_counter() - begun)
-    ours, bare = (statistics.median(own[5:]) * 1e3 for own in seconds)
-    print(f"an epoch of the default autoencoder: {ours:.2f} ms, bare {bare:.2f} ms, ratio {ours / bare:.3f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["sizes", "kinds", "labels", "cost", []], default=[])
-    what = parser.parse_args().what or ["sizes", "kinds", "labels", "cost"]
+    parser.add_argument("what", nargs="*", choices=["sizes", "kinds", "labels", []], default=[])
+    what = parser.parse_args().what or ["sizes", "kinds", "labels"]
     torch.set_num_threads(1)
     data = split(load("digits"))
     parts: dict[str, Callable[[], None]] = {
         "sizes": lambda: compare_sizes(data),
         "kinds": lambda: compare_kinds(data),
         "labels": compare_labels,
-        "cost": lambda: compare_cost(data),
     }
     for name in what:
         parts[name]()
