@@ -27,7 +27,8 @@ from service.dashboard import (
     rendering,
     session_pages,
     studies_page,
-    study_pages,
+    study_page,
+    trial_page,
     workers_page,
 )
 from service.events import stream
@@ -48,7 +49,8 @@ PAGES = (
     new_study_page,
     workers_page,
     datasets_page,
-    study_pages,
+    study_page,
+    trial_page,
 )  # /studies/new is no name
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TICK = 1.0  # seconds between two looks at what time alone brings about

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from service.auth import ANYONE, COOKIE
+from service.dashboard import words
 from service.store.tokens import Holder
 
 FOLDER = Path(__file__).parent
@@ -19,7 +20,7 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
+ENVIRONMENT.globals["words"] = words
 
 SECTIONS = (("/", "Studies"), ("/workers", "Workers"), ("/datasets", "Data"))
 

@@ -1,22 +1,26 @@
 // A trial's page: one chart for each metric with its train counterpart, and what happens to the trial as it happens.
 
 import { call } from "./api.js";
-import { number } from "./charts.js";
+import { number, shown } from "./charts.js";
 import { choices, createCurves, trainOf } from "./curves.js";
+import { createKept } from "./kept.js";
 import { calmly, listen } from "./live.js";
 import { reading, refresh, wireCopies } from "./parts.js";
 
+const [MANY, FIRST] = [4, 2]; // of more metrics than MANY only the FIRST ones are drawn unasked
 const root = document.getElementById("trial");
 const { name, metric: objective, direction } = root.dataset;
 const at = Number(root.dataset.number);
 const patience = root.dataset.patience ? Number(root.dataset.patience) : null;
 const base = `/api/v1/studies/${encodeURIComponent(name)}/trials/${at}`;
-/** @type {Map<string, ReturnType<typeof createCurves>>} */
+/** @type {Map<string, ReturnType<typeof chart>>} */
 const charts = new Map();
 /** @type {Map<number, Record<string, number|string>>} the metrics by step */
 let measured = new Map();
 let state = document.getElementById("state").dataset.state;
 let attempt = null;
+const more = document.getElementById("more");
+const readKept = createKept();
 
 const readTrial = reading(async () => {
   const kept = measured;
@@ -28,25 +32,35 @@ const readTrial = reading(async () => {
   [state, attempt] = [trial.state, trial.attempt];
   measured = new Map([...trial.reports.map((one) => [one.step, one.metrics]), ...measured]);
   draw();
+  await readKept(bestStep(inOrder()));
 });
 const soonTrial = calmly(readTrial, 500);
 
 /** Everything drawn from what was measured. */
 function draw() {
-  const steps = [...measured.keys()].sort((a, b) => a - b);
+  const steps = inOrder();
   const known = [...new Set([...measured.values()].flatMap((one) => Object.keys(one)))].sort();
-  const names = choices(known).sort((a, b) => Number(b === objective) - Number(a === objective));
+  const names = choices(known).sort((a, b) => rank(a) - rank(b));
   document.getElementById("metrics-empty").hidden = names.length > 0;
   const top = bestStep(steps);
-  for (const metric of names) {
+  const unasked = names.length > MANY ? names.slice(0, FIRST) : names;
+  more.hidden = unasked.length === names.length;
+  more.querySelector("summary").textContent = `${names.length - unasked.length} more metrics`;
+  for (const metric of more.open ? names : unasked) {
     const train = trainOf(metric, known);
     const values = Object.fromEntries([metric, train].filter(Boolean)
       .map((one) => [one, steps.map((step) => measured.get(step)[one] ?? null)]));
-    chart(metric, train).set([{ number: at, state, value: null, steps, values }], metric, train);
-    charts.get(metric).setBest(at);
-    charts.get(metric).setMarks({ top, stopped: stopped(top, steps.at(-1)) });
+    const drawn = chart(metric, train, unasked.includes(metric));
+    drawn.curves.set([{ number: at, state, value: null, steps, values }], metric, train);
+    drawn.curves.setBest(at);
+    drawn.curves.setMarks({ top, stopped: stopped(top, steps.at(-1)) });
+    drawn.tell(top, stopped(top, steps.at(-1)));
   }
 }
+
+const inOrder = () => [...measured.keys()].sort((a, b) => a - b);
+/** The objective comes first, then losses. */
+const rank = (metric) => (metric === objective ? 0 : metric.endsWith("loss") ? 1 : 2);
 
 /** The step where the objective was best. @param {number[]} steps @returns {number|null} */
 function bestStep(steps) {
@@ -63,23 +77,38 @@ function stopped(top, last) {
   return impatient ? `stopped early: no better for ${last - top} steps` : null;
 }
 
-function chart(metric, train) {
+/** @returns {{curves: ReturnType<typeof createCurves>, tell: (top: number|null, why: string|null) => void}} */
+function chart(metric, train, isFirst) {
   if (charts.has(metric)) return charts.get(metric);
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
-  const [title, key, place] = [document.createElement("h2"), document.createElement("span"), document.createElement("div")];
+  const [title, key, place, marks] = ["h2", "span", "div", "p"].map((tag) => document.createElement(tag));
   title.textContent = metric;
   key.textContent = train ? `━ ${metric}   ┄ ${train}` : "";
-  [figure.className, key.className, place.className] = ["card", "muted", "chart"];
+  [figure.className, key.className, place.className, marks.className] = ["card", "muted", "chart", "key"];
   place.dataset.metric = metric;
   caption.append(title, key);
-  figure.append(caption, place);
-  document.getElementById("metrics").append(figure);
+  figure.append(caption, place, marks);
+  (isFirst ? document.getElementById("metrics") : more.querySelector(".figures")).append(figure);
   const isObjective = metric === objective;
-  charts.set(metric, createCurves(place, { direction: isObjective ? direction : null, open: () => {}, single: true }));
+  const curves = createCurves(place, { direction: isObjective ? direction : null, open: () => {}, single: true });
+  const tell = (top, why) => marks.replaceChildren(
+    ...(top === null ? [] : [tally("complete", `▲ ${shown(measured.get(top)[metric])} at the best step, ${top}`)]),
+    ...(why ? [tally("pruned", `◐ ${why}`)] : []),
+  );
+  charts.set(metric, { curves, tell });
   return charts.get(metric);
 }
 
+/** A mark of the charts in words. @param {string} kind of its colour @param {string} words */
+function tally(kind, words) {
+  const made = document.createElement("span");
+  made.className = `tally tally-${kind}`;
+  made.textContent = words;
+  return made;
+}
+
+more.addEventListener("toggle", draw);
 listen(name, {
   fresh: readTrial,
   study() {},
