@@ -35,8 +35,8 @@ from service.events import stream
 from service.files import Files
 from service.settings import Settings
 from service.store import evaluating, sweeping
+from service.store.closing import end_study, settle
 from service.store.database import Database
-from service.store.finishing import end_study, settle
 from service.store.reporting import MetricSets
 from service.studies import find
 from trialbook import __version__

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-import math
+from typing import Any
 
 from fastapi.responses import Response
 
 from service.context import Context
 from service.leases import Held, parse_lease
 from service.reports import oriented
-from service.store import finishing, reporting
-from service.store.finishing import Finished, Result
+from service.store import closing, finishing, reporting
+from service.store.finishing import Result
 from trialbook.errors import AlreadyFinished, FieldError, Invalid, LeaseLost, NotFound
 from trialbook.spec import StudySpec
 from trialbook.wire import Finish, Trial
@@ -37,11 +37,19 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
         retry=body.retry,
         digest=digest,
     )
-    ended = await finishing.finish(context.db, held.trial, held.attempt, result)
+    limited = place.study_id if _is_limited(place.spec["budget"]) else None
+    ended = await finishing.finish(context.db, held.trial, held.attempt, result, limited=limited)
     if ended is None:
         return await _repeat(context, held, digest)
-    await _after(context, ended, spec)
+    if ended.budget_made and ended.trial.state != "waiting":
+        await closing.settle(context.db, ended.study_id)
+    context.bell.ring()
     return _told(ended.trial.model_dump_json())
+
+
+def _is_limited(budget: dict[str, Any]) -> bool:  # Any: JSON
+    """Whether a result can spend this budget by its value."""
+    return any(budget.get(limit) is not None for limit in ("target_value", "patience"))
 
 
 def _canonical(body: Finish) -> bytes:
@@ -72,19 +80,6 @@ async def _measured_value(context: Context, trial: int, spec: StudySpec, body: F
     if spec.early_stopping is None or body.state != "complete":
         return curve[-1].metrics[str(metric)]
     return min((one.metrics[str(metric)] for one in curve), key=lambda value: oriented(value, spec.sign))
-
-
-async def _after(context: Context, ended: Finished, spec: StudySpec) -> None:
-    """What a result may bring about: the study's target reached, or its last trial over."""
-    value, target = ended.trial.value, ended.target
-    measured = value is not None and math.isfinite(value)
-    reached = measured and target is not None and oriented(value or 0.0, spec.sign) <= target * spec.sign
-    if reached and ended.trial.state == "complete":
-        reason = f"the target {target:g} is reached by trial {ended.trial.number}"
-        await finishing.end_study(context.db, ended.study_id, "completed", reason)
-    elif ended.budget_made and ended.trial.state != "waiting":
-        await finishing.settle(context.db, ended.study_id)
-    context.bell.ring()
 
 
 async def release(context: Context, lease: str) -> Trial:

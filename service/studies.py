@@ -3,7 +3,7 @@
 import hashlib
 
 from service.context import Context
-from service.store import finishing
+from service.store import closing
 from service.store import studies as store
 from service.store.answers import Answered, find_answer, keep_answer
 from service.store.studies import Change, StudyKey
@@ -93,7 +93,7 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
         message = f"must not be below the {key.counted} trials already made"
         raise Invalid(errors=[FieldError("/budget/n_trials", message, "out-of-range")])
     if budget is not None:
-        await finishing.settle(context.db, key.id)
+        await closing.settle(context.db, key.id)
     context.bell.ring()
     return await read(context, holder, name)
 
@@ -125,7 +125,7 @@ async def resume(context: Context, holder: Holder, name: str) -> Study:
 async def cancel(context: Context, holder: Holder, name: str) -> Study:
     """End a study for good; what waits or runs is cancelled, what is finished stays."""
     key = await find(context, holder, name)
-    ended = await finishing.end_study(context.db, key.id, "cancelled", "cancelled by a user")
+    ended = await closing.end_study(context.db, key.id, "cancelled", "cancelled by a user")
     if not ended and key.state != "cancelled":
         raise WrongState(f"The study is {key.state}.")
     context.bell.ring()

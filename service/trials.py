@@ -5,7 +5,7 @@ import json
 
 from service.context import Context
 from service.reports import oriented
-from service.store import finishing
+from service.store import closing
 from service.store import trials as store
 from service.store.answers import find_answer, keep_answer
 from service.store.reporting import Step, record_import
@@ -75,13 +75,13 @@ def _steps(spec: StudySpec, one: NewTrial) -> list[Step]:
 async def cancel(context: Context, holder: Holder, name: str, number: int) -> Trial:
     """Cancel one trial; its worker is told at the next report."""
     study = await find(context, holder, name)
-    cancelled = await finishing.cancel_trial(context.db, study.id, number, "cancelled by a user")
+    cancelled = await closing.cancel_trial(context.db, study.id, number, "cancelled by a user")
     found = await store.find_trial(context.db, study.id, number)
     if found is None:
         raise NotFound(NO_TRIAL)
     trial = found[1]
     if not cancelled and trial.state != "cancelled":
         raise WrongState(f"The trial is over: {trial.state}.")
-    await finishing.settle(context.db, study.id)
+    await closing.settle(context.db, study.id)
     context.bell.ring()
     return trial

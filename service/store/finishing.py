@@ -1,12 +1,12 @@
-"""The ends of attempts, trials and studies, each one guarded statement: by attempt, by state, by budget."""
+"""The ends of attempts, and so of trials, each one guarded statement: by attempt and by state."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
 
-from service.store.database import Database, Transaction
-from service.store.evaluating import ASKED
+from service.store import closing
+from service.store.database import Database
 from service.store.rows import FINISHED_COLUMNS, TRIAL_COLUMNS, trial_of
 from trialbook.wire import Trial
 
@@ -32,7 +32,6 @@ class Finished:
     trial: Trial
     study_id: int
     budget_made: bool
-    target: float | None
 
 
 FINISH = text(f"""
@@ -49,26 +48,33 @@ FINISH = text(f"""
             select :state = 'failed' and :retry and old.failures + 1 < (s.spec #>> '{{trial,max_attempts}}')::int as yes
         ) again
         where t.id = :trial and old.id = t.id and t.attempt = :attempt and t.state = 'running'
-        returning t.*, s.name as study, s.n_trials is not null and s.counted >= s.n_trials as budget_made,
-            (s.spec #>> '{{budget,target_value}}')::float8 as target
+        returning t.*, s.name as study, s.n_trials is not null and s.counted >= s.n_trials as budget_made
     ), closed as (
         update attempts a set ended_at = clock_timestamp(), outcome = :state, error = :error, digest = :digest
         from ended where a.trial_id = ended.id and a.attempt = :attempt
     ), told as (
         insert into events (study_id, kind, number, state) select study_id, 'trial', number, state from ended
     )
-    select study_id, budget_made, target, {TRIAL_COLUMNS.replace("s.name as study", "t.study")} from ended t
+    select study_id, budget_made, {TRIAL_COLUMNS.replace("s.name as study", "t.study")} from ended t
 """)  # noqa: S608  # column names of our own
 KEEP_ANSWER = text("update attempts set answer = :answer where trial_id = :trial and attempt = :attempt")
 
 
-async def finish(db: Database, trial: int, attempt: int, result: Result) -> Finished | None:
-    """End an attempt; None when the lease is lost or the trial no longer runs."""
+async def finish(
+    db: Database, trial: int, attempt: int, result: Result, *, limited: int | None = None
+) -> Finished | None:
+    """End an attempt; None when the lease is lost or the trial no longer runs.
+
+    `limited` is the trial's study if results can spend its budget: they are recorded one after another then, and the
+    one that spends it ends the study in the same transaction.
+    """
     asked = {"trial": trial, "attempt": attempt, **result.__dict__}
-    if result.state != "failed":  # the usual case: one statement, one round trip
+    if result.state != "failed" and limited is None:  # the usual case: one statement, one round trip
         rows = await db.run(FINISH, asked)
         return _finished(rows[0]) if rows else None
     async with db.begin() as connection:
+        if limited is not None:  # before the trial's row: whoever ends a study locks in this order
+            await closing.hold(connection, limited)
         row = await connection.one(FINISH, asked)
         if row is None:
             return None
@@ -76,11 +82,13 @@ async def finish(db: Database, trial: int, attempt: int, result: Result) -> Fini
         if ended.trial.state == "waiting":  # the trial goes on, so its row will not tell this answer again
             answer = {"trial": trial, "attempt": attempt, "answer": ended.trial.model_dump_json()}
             await connection.run(KEEP_ANSWER, answer)
+        elif limited is not None:
+            await closing.end_spent(connection, limited)
         return ended
 
 
 def _finished(row: Any) -> Finished:  # Any: a row by column name
-    return Finished(trial_of(row), row["study_id"], row["budget_made"], row["target"])
+    return Finished(trial_of(row), row["study_id"], row["budget_made"])
 
 
 @dataclass(frozen=True)
@@ -141,67 +149,3 @@ async def renew(db: Database, trial: int, attempt: int, ttl: float) -> Trial | N
     """Make the lease last `ttl` seconds from now."""
     rows = await db.run(RENEW, {"trial": trial, "attempt": attempt, "ttl": ttl})
     return trial_of(rows[0]) if rows else None
-
-
-CANCEL = """
-    with ended as (
-        update trials t set state = 'cancelled', reason = :reason, lease_until = null, finished_at = clock_timestamp()
-        where t.study_id = :study_id and t.state in ('waiting', 'running') {which}
-        returning t.id, t.attempt, t.number, t.study_id
-    ), closed as (
-        update attempts a set ended_at = clock_timestamp(), outcome = 'cancelled'
-        from ended where a.trial_id = ended.id and a.attempt = ended.attempt and a.outcome is null
-    ), told as (
-        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'cancelled' from ended
-    )
-    select number from ended
-"""
-CANCEL_ONE = text(CANCEL.replace("{which}", "and t.number = :number"))
-CANCEL_OPEN = text(CANCEL.replace("{which}", ""))
-
-
-async def cancel_trial(db: Database, study_id: int, number: int, reason: str) -> bool:
-    """Cancel one trial that waits or runs; False where it was already over."""
-    return bool(await db.run(CANCEL_ONE, {"study_id": study_id, "number": number, "reason": reason}))
-
-
-async def cancel_open(connection: Transaction, study_id: int, reason: str) -> None:
-    """Cancel all trials of a study that wait or run."""
-    await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
-
-
-SETTLE = text(f"""
-    with over as (
-        update studies s set state = 'completed', finished_at = clock_timestamp(),
-            reason = case when s.counted < coalesce((s.spec #>> '{{budget,n_trials}}')::int, s.counted)
-                then 'all cells of the grid are done' else 'all trials of the budget are done' end
-        where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null
-            and s.counted >= s.n_trials
-            and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
-        returning s.id, s.state, s.reason, s.trainer
-    ), {ASKED}
-    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
-""")  # noqa: S608  # parts of our own
-END = text(f"""
-    with over as (
-        update studies s set state = :state, finished_at = clock_timestamp(), reason = :reason
-        where s.id = :study_id and s.state in ('running', 'paused')
-        returning s.id, s.state, s.reason, s.trainer
-    ), {ASKED}
-    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
-""")  # noqa: S608  # parts of our own
-
-
-async def settle(db: Database, study_id: int) -> bool:
-    """Complete a study whose budget is made and whose trials are all over."""
-    return bool(await db.run(SETTLE, {"study_id": study_id}))
-
-
-async def end_study(db: Database, study_id: int, state: str, reason: str) -> bool:
-    """End a study before its budget is spent; what still waits or runs is cancelled."""
-    async with db.begin() as connection:
-        asked = {"study_id": study_id, "state": state, "reason": reason}
-        if await connection.one(END, asked) is None:
-            return False
-        await cancel_open(connection, study_id, reason)
-        return True

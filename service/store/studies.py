@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import text
 
 from service.store import cursors
+from service.store.closing import cancel_open, end_spent
 from service.store.database import Database, Transaction
-from service.store.finishing import cancel_open
 from service.store.rows import parsed, study_of
 from trialbook.wire import Study
 
@@ -178,7 +178,12 @@ class Change:
 async def change_study(db: Database, study_id: int, change: Change) -> bool:
     """Change a study; a larger budget reopens a completed one. False where the new budget is below what was made."""
     asked = {**change.__dict__, "changes": json.dumps(change.changes), "id": study_id}
-    return bool(await db.run(CHANGE, asked))
+    async with db.begin() as connection:
+        if await connection.one(CHANGE, asked) is None:
+            return False
+        if change.budget:  # one that is spent in another way ends the study again, before anyone gets a trial of it
+            await end_spent(connection, study_id)
+        return True
 
 
 DELETE = text("delete from studies where id = :id")

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from sqlalchemy import text
 
 from tests.service.calls import expire, finish, lease, report, submit
 
@@ -162,6 +163,31 @@ def test_a_failure_raced_with_its_repeats_and_the_next_grant_counts_once(serve):
             assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
             assert (one["number"], one["attempt"]) == (0, attempt)
         assert (await finish(client, one, state="failed", error="planned")).json()["state"] == "failed"
+        assert (await client.get("/api/v1/studies/study")).json()["state"] == "completed"
+
+    all_at_once(serve, check)
+
+
+@pytest.mark.parametrize("patience", [1, 5])
+def test_patience_raced_by_many_ends_after_exactly_so_many_results_without_improvement(serve, patience):
+    """Whatever the order in which results are recorded, the study ends in it at the first row of `patience`."""
+
+    async def work(client, name):
+        while one := await lease(client, worker=name):
+            value = 1 / (one["number"] + 1) if one["number"] < 40 else one["number"]
+            await finish(client, one, value=value)
+
+    async def check(client):
+        await submit(client, budget={"patience": patience})
+        await asyncio.gather(*(work(client, f"w{i}") for i in range(CLIENTS)))
+        rows = await client.app.state.context.db.run(
+            text("select value from trials where state = 'complete' order by finish_seq")
+        )
+        best, idle, rest = float("inf"), 0, [row["value"] for row in rows]
+        while idle < patience:
+            value = rest.pop(0)
+            best, idle = min(best, value), 0 if value < best else idle + 1
+        assert rest == []
         assert (await client.get("/api/v1/studies/study")).json()["state"] == "completed"
 
     all_at_once(serve, check)

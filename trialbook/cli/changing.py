@@ -34,6 +34,7 @@ def extend(
     n_trials: Annotated[int | None, typer.Option("--n-trials", min=1, help="How many trials in all")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds since the study's first trial")] = None,
     target_value: Annotated[float | None, typer.Option(help="End when the best value reaches this")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="End after so many finished trials no better")] = None,
     url: URL = None,
     token: Token = None,
     output: As = Output.text,
@@ -44,10 +45,10 @@ def extend(
 
     [bold]trialbook extend digits-mlp --n-trials 100[/bold]
     """
-    wanted = {"n_trials": n_trials, "timeout": timeout, "target_value": target_value}
+    wanted = {"n_trials": n_trials, "timeout": timeout, "target_value": target_value, "patience": patience}
     changed = {name: value for name, value in wanted.items() if value is not None}
     if not changed:
-        raise typer.BadParameter("name what is to change: --n-trials, --timeout or --target-value")
+        raise typer.BadParameter("name what is to change: --n-trials, --timeout, --target-value or --patience")
     with connected(url, token, output) as client:
         budget = client.get_study(study).spec["budget"]
         _say(client.update_study(study, budget={**budget, **changed}), output)

@@ -1,0 +1,125 @@
+"""The ends of studies: by a budget that is spent, or by a user. What still waits or runs is cancelled with them."""
+
+from sqlalchemy import text
+
+from service.store.database import Database, Transaction
+from service.store.evaluating import ASKED
+
+CANCEL = """
+    with ended as (
+        update trials t set state = 'cancelled', reason = :reason, lease_until = null, finished_at = clock_timestamp()
+        where t.study_id = :study_id and t.state in ('waiting', 'running') {which}
+        returning t.id, t.attempt, t.number, t.study_id
+    ), closed as (
+        update attempts a set ended_at = clock_timestamp(), outcome = 'cancelled'
+        from ended where a.trial_id = ended.id and a.attempt = ended.attempt and a.outcome is null
+    ), told as (
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'cancelled' from ended
+    )
+    select number from ended
+"""
+CANCEL_ONE = text(CANCEL.replace("{which}", "and t.number = :number"))
+CANCEL_OPEN = text(CANCEL.replace("{which}", ""))
+
+
+async def cancel_trial(db: Database, study_id: int, number: int, reason: str) -> bool:
+    """Cancel one trial that waits or runs; False where it was already over."""
+    return bool(await db.run(CANCEL_ONE, {"study_id": study_id, "number": number, "reason": reason}))
+
+
+async def cancel_open(connection: Transaction, study_id: int, reason: str) -> None:
+    """Cancel all trials of a study that wait or run."""
+    await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
+
+
+# The limits that results may reach. The best trial is the first complete one with the best value; what comes after it,
+# in the order in which results were recorded, brought no improvement. Imported results are history: they can be the
+# best, but neither reach a target nor try anyone's patience.
+SPENT = """
+    limits as (
+        select s.id, (b.budget ->> 'target_value')::float8 as target, (b.budget ->> 'patience')::int as patience,
+            case s.spec #>> '{objective,direction}' when 'maximize' then -1 else 1 end as sign
+        from studies s, lateral (select s.spec -> 'budget' as budget) b where s.id = :study_id
+    ), spent as (
+        select l.id, case
+            when reached.number is not null
+                then format('the target %s is reached by trial %s', l.target, reached.number)
+            when idle.n >= l.patience then 'no improvement' || coalesce(' on trial ' || best.number, '') || ' in '
+                || idle.n || case idle.n when 1 then ' finished trial' else ' finished trials' end
+        end as reason
+        from limits l left join lateral (
+            select t.number from trials t
+            where t.study_id = l.id and t.state = 'complete' and t.score <= l.target * l.sign and t.source <> 'import'
+            order by t.score, t.number limit 1
+        ) reached on true left join lateral (
+            select t.number, t.finish_seq from trials t
+            where t.study_id = l.id and t.state = 'complete' and t.score < 'infinity' and l.patience is not null
+            order by t.score, t.finish_seq limit 1
+        ) best on true left join lateral (
+            select count(*) as n from trials t
+            where t.study_id = l.id and t.finish_seq > coalesce(best.finish_seq, 0) and t.source <> 'import'
+                and l.patience is not null
+        ) idle on true
+    )
+"""
+SETTLE = text(f"""
+    with over as (
+        update studies s set state = 'completed', finished_at = clock_timestamp(),
+            reason = case when s.counted < coalesce((s.spec #>> '{{budget,n_trials}}')::int, s.counted)
+                then 'all cells of the grid are done' else 'all trials of the budget are done' end
+        where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null
+            and s.counted >= s.n_trials
+            and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
+        returning s.id, s.state, s.reason, s.trainer
+    ), {ASKED}
+    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
+""")  # noqa: S608  # parts of our own
+END = text(f"""
+    with over as (
+        update studies s set state = :state, finished_at = clock_timestamp(), reason = :reason
+        where s.id = :study_id and s.state in ('running', 'paused')
+        returning s.id, s.state, s.reason, s.trainer
+    ), {ASKED}
+    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
+""")  # noqa: S608  # parts of our own
+
+
+LOCK = text("select from studies where id = :study_id for no key update")
+END_SPENT = text(f"""
+    with {SPENT}, over as (
+        update studies s set state = 'completed', finished_at = clock_timestamp(), reason = spent.reason
+        from spent where s.id = spent.id and spent.reason is not null and s.state in ('running', 'paused')
+        returning s.id, s.state, s.reason, s.trainer
+    ), {ASKED}, told as (
+        insert into events (study_id, kind, state, note) select id, 'study', state, reason from over
+    )
+    select reason from over
+""")  # noqa: S608  # parts of our own
+
+
+async def settle(db: Database, study_id: int) -> bool:
+    """Complete a study whose budget is made and whose trials are all over."""
+    return bool(await db.run(SETTLE, {"study_id": study_id}))
+
+
+async def end_study(db: Database, study_id: int, state: str, reason: str) -> bool:
+    """End a study before its budget is spent; what still waits or runs is cancelled."""
+    async with db.begin() as connection:
+        asked = {"study_id": study_id, "state": state, "reason": reason}
+        if await connection.one(END, asked) is None:
+            return False
+        await cancel_open(connection, study_id, reason)
+        return True
+
+
+async def hold(connection: Transaction, study_id: int) -> None:
+    """Let no other result of this study be recorded until the commit."""
+    await connection.run(LOCK, {"study_id": study_id})
+
+
+async def end_spent(connection: Transaction, study_id: int) -> bool:
+    """Complete a study that has reached a limit of its budget; what still waits or runs is cancelled."""
+    over = await connection.one(END_SPENT, {"study_id": study_id})
+    if over is not None:
+        await cancel_open(connection, study_id, over["reason"])
+    return over is not None
