@@ -88,19 +88,23 @@ class NextWord:
         return functional.cross_entropy(net(batch.x).flatten(0, 1), batch.targets.flatten())
 
     def measure(self, net: nn.Module, part: Part) -> dict[str, Tensor]:
-        """Means over the words: cross-entropy, its exp, and the share whose likeliest next word is the true one."""
-        losses, right = [], []
+        """Means over the words: cross-entropy, its exp, and the share for which no other next word is likelier."""
         rows = thin(part, MEASURED_ROWS)
-        for batch in rows.batches(ROWS_AT_ONCE):
-            assert batch.targets is not None  # noqa: S101  # prepared
-            logits, words = net(batch.x).flatten(0, 1), batch.targets.flatten()
-            losses.append(functional.cross_entropy(logits, words, reduction="sum").double())
-            right.append((logits.argmax(dim=1) == words).sum())
-        loss = torch.stack(losses).sum() / rows.x.numel()
-        return {"loss": loss, "perplexity": loss.exp(), "accuracy": torch.stack(right).sum().double() / rows.x.numel()}
+        sums = torch.stack([_count(net, batch) for batch in rows.batches(ROWS_AT_ONCE)]).sum(dim=0)
+        loss, accuracy = sums / rows.x.numel()
+        return {"loss": loss, "perplexity": loss.exp(), "accuracy": accuracy}
 
     def predict(self, net: nn.Module, part: Part) -> Tensor:
         return torch.cat([net(batch.x, last=True).softmax(dim=1) for batch in part.batches(ROWS_AT_ONCE)])
+
+
+def _count(net: nn.Module, batch: Part) -> Tensor:
+    """(2,) float64 sums over the batch: cross-entropy, and words than which none is likelier; nan is likelier."""
+    assert batch.targets is not None  # noqa: S101  # prepared
+    logits, words = net(batch.x).flatten(0, 1), batch.targets.flatten()
+    loss = functional.cross_entropy(logits, words, reduction="sum")
+    right = logits.gather(1, words[:, None])[:, 0] >= logits.amax(dim=1)  # several times as fast as argmax
+    return torch.stack([loss.double(), right.sum().double()])
 
 
 def thin(part: Part, rows: int) -> Part:
