@@ -27,6 +27,7 @@ from torch import Tensor
 
 from models.catalog import TRAINERS
 from models.datasets import END, IGNORED, Split, load, split
+from models.word2vec import MEASURED_NOISE
 from trialbook import Client, wire
 from trialbook.starting import starting_spec
 
@@ -86,6 +87,8 @@ def baseline(metric: str, parts: Split) -> float:
         return {"mse": squared, "loss": squared / parts.schema.target_deviation**2, "mae": absolute, "r2": 0.0}.get(
             name, math.nan
         )
+    if name == "mrr":  # the mean of 1 / place, all places being as likely
+        return sum(1 / place for place in range(1, MEASURED_NOISE + 2)) / (MEASURED_NOISE + 1)
     if task == "language":
         return unigram(name, parts.train.x[:, 1:], parts.validation.x[:, 1:], len(parts.schema.source))
     if name == "loss" and task in ("classification", "multitask"):
