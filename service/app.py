@@ -34,8 +34,7 @@ from service.dashboard import (
 from service.events import stream
 from service.files import Files
 from service.settings import Settings
-from service.store import evaluating, sweeping
-from service.store.closing import end_study, settle
+from service.store import closing, evaluating, sweeping
 from service.store.database import Database
 from service.store.reporting import MetricSets
 from service.studies import find
@@ -54,6 +53,7 @@ PAGES = (
 )  # /studies/new is no name
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TICK = 1.0  # seconds between two looks at what time alone brings about
+REST = 20  # a look at limits takes ms per 10,000 trials; the next one waits for so many times as long
 TOLERATED = 3.0  # seconds without a tick that are no outage
 RETURN_SECONDS = 15.0  # at least, that workers have to come back after an outage: their clients pause between tries
 HEADERS = {
@@ -162,11 +162,26 @@ async def tick(context: Context) -> None:
     await evaluating.give_up_expired(context.db)
     await sweeping.forget_old_events(context.db)
     for study in await sweeping.out_of_time(context.db):
-        await end_study(context.db, study, "completed", "its time is up")
+        await closing.end_study(context.db, study, "completed", "its time is up")
     for study in await sweeping.fully_made(context.db):
-        await settle(context.db, study)
+        await closing.settle(context.db, study)
+    await _look_at_limits(context)
     if await sweeping.any_expired(context.db):
         context.bell.ring()
+
+
+async def _look_at_limits(context: Context) -> None:
+    """Learn what other processes have stored, and end what is spent all the same."""
+    clock = asyncio.get_running_loop().time
+    if (begun := clock()) < context.epochs.look_at:
+        return
+    stored = context.epochs.all_stored()
+    for one in await closing.limited(context.db):
+        if one.epochs_left is not None:
+            context.epochs.learn(one.study_id, one.epochs_left, stored.get(one.study_id, 0))
+        if one.is_spent:
+            await closing.end_if_spent(context.db, one.study_id)
+    context.epochs.look_at = clock() + REST * (clock() - begun)
 
 
 class Frame:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from service.epochs import Epochs
 from service.files import Files
 from service.settings import Settings
 from service.store.database import Database
@@ -73,6 +74,7 @@ class Context:
         default_factory=lambda: Recent(1000)
     )  # lines of the list's studies
     logins: Tries = field(default_factory=Tries)
+    epochs: Epochs = field(default_factory=Epochs)
     stopping: bool = False
 
     def spec_of(self, study_id: int, stored: dict[str, Any]) -> StudySpec:  # Any: JSON

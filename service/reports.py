@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service import pruning
 from service.context import Context
 from service.leases import parse_lease
-from service.store import finishing, reporting
+from service.store import closing, finishing, reporting
 from service.store.reporting import Place, Step
 from trialbook.errors import AlreadyFinished, LeaseLost, NotFound, StepConflict
 from trialbook.wire import Decision, Report
@@ -44,12 +44,26 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         await _check_repeat(context, held.trial, judged.steps)
     if recorded is None:
         return await report(context, lease, reports)  # something changed in between; each turn needs another change
+    if place.spec["budget"].get("max_epochs") is not None and await _is_spent(context, place, judged.steps):
+        return await report(context, lease, reports)  # the study has just ended, and this trial with it
     if recorded.prune_reason is not None:
         return _decision(context, "prune", recorded.prune_reason)
     if place.study_state == "paused":
         await finishing.release(context.db, held.trial, held.attempt, PAUSED)
         return _decision(context, "stop", PAUSED)
     return _decision(context, "continue", None)
+
+
+async def _is_spent(context: Context, place: Place, steps: Sequence[Step]) -> bool:
+    """Whether these steps were the last in the study's budget of epochs, which ends it."""
+    before = -1 if place.last_step is None else place.last_step
+    if not context.epochs.add(place.study_id, max([step.step - before for step in steps if step.step > before] or [0])):
+        return False
+    stored = context.epochs.stored(place.study_id)
+    left = await closing.end_if_spent(context.db, place.study_id)
+    if left is not None:
+        context.epochs.learn(place.study_id, left, stored)
+    return left is not None and left <= 0
 
 
 PAUSED = "the study is paused; the trial went back to the queue"

@@ -93,6 +93,7 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
         message = f"must not be below the {key.counted} trials already made"
         raise Invalid(errors=[FieldError("/budget/n_trials", message, "out-of-range")])
     if budget is not None:
+        context.epochs.forget(key.id)
         await closing.settle(context.db, key.id)
     context.bell.ring()
     return await read(context, holder, name)

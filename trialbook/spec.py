@@ -171,6 +171,7 @@ class Budget(Value):
 
     n_trials: Annotated[int, Field(ge=1, le=10**7)] | None = None
     timeout: Annotated[Finite, Field(gt=0, le=10**9)] | None = None  # seconds since the study's first trial
+    max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None  # steps reported, over all trials
     target_value: Finite | None = None
     patience: Annotated[int, Field(ge=1, le=10**7)] | None = None  # finished trials in a row without improvement
 

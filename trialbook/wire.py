@@ -138,6 +138,8 @@ class Study(Answer):
     notes: str = ""
     n_trials: int | None = None  # how many trials it ends with: the budget's, or the grid's cells
     workers: int = 0
+    epochs: int | None = None  # reported by all trials, where the budget has max_epochs
+    idle: int | None = None  # finished trials since the best one, where the budget has patience
 
 
 class Trial(Answer):

@@ -76,6 +76,18 @@ def finished(study: Study) -> int:
     return sum(number for state, number in study.counts.items() if state in OVER)
 
 
+def limits(study: Study) -> list[tuple[int, int, str]]:
+    """Of each limit beside n_trials what is used, how much there is, and both in words: `40 of 100 epochs`."""
+    budget, found = study.spec["budget"], []
+    if study.epochs is not None:
+        most = budget["max_epochs"]
+        found.append((study.epochs, most, f"{study.epochs:,} of {most:,} {'epoch' if most == 1 else 'epochs'}"))
+    if study.idle is not None:
+        most = budget["patience"]
+        found.append((study.idle, most, f"{study.idle} of {count(most, 'trial')} without improvement"))
+    return found
+
+
 def time_left(study: Study, now: datetime) -> str:
     """`about 4 min left` at the pace so far; nothing where no pace is known."""
     over = finished(study)

@@ -35,6 +35,8 @@ class StudyPage:
     direction: str
     badge: str
     over: int
+    limits: list[tuple[int, int, str]]
+    endless: bool
     left: str
     needs_worker: bool
     command: str
@@ -66,6 +68,8 @@ def study_view(study: Study, url: str, now: datetime, *, may_change: bool) -> St
         direction=spec.direction,
         badge=words.STUDY_BADGES[study.state],
         over=words.finished(study),
+        limits=words.limits(study),
+        endless=not spec.budget.model_dump(exclude_none=True),
         left=words.time_left(study, now),
         needs_worker=study.state == "running" and study.workers == 0,
         command=words.start_command(study, url),

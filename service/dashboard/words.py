@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialbook.wire import Study, Trial
-from trialbook.words import SHAPES, count, duration, finished, lost_by_cancel, shown, shown_param, tested, time_left
+from trialbook.words import (
+    SHAPES,
+    count,
+    duration,
+    finished,
+    limits,
+    lost_by_cancel,
+    shown,
+    shown_param,
+    tested,
+    time_left,
+)
 from trialbook.yaml_text import dump
 
 STUDY_BADGES = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
@@ -31,6 +42,7 @@ __all__ = [
     "explained",
     "finished",
     "indented",
+    "limits",
     "lost_by_cancel",
     "shown",
     "shown_param",

@@ -1,5 +1,8 @@
 """The ends of studies: by a budget that is spent, or by a user. What still waits or runs is cancelled with them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlalchemy import text
 
 from service.store.database import Database, Transaction
@@ -32,20 +35,24 @@ async def cancel_open(connection: Transaction, study_id: int, reason: str) -> No
     await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
 
 
-# The limits that results may reach. The best trial is the first complete one with the best value; what comes after it,
-# in the order in which results were recorded, brought no improvement. Imported results are history: they can be the
-# best, but neither reach a target nor try anyone's patience.
+# The limits that results and reports may reach. The best trial is the first complete one with the best value; what
+# comes after it, in the order in which results were recorded, brought no improvement. Imported results are history:
+# they can be the best, but neither reach a target nor try anyone's patience nor spend epochs.
 SPENT = """
     limits as (
         select s.id, (b.budget ->> 'target_value')::float8 as target, (b.budget ->> 'patience')::int as patience,
+            (b.budget ->> 'max_epochs')::bigint as max_epochs,
             case s.spec #>> '{objective,direction}' when 'maximize' then -1 else 1 end as sign
-        from studies s, lateral (select s.spec -> 'budget' as budget) b where s.id = :study_id
+        from studies s, lateral (select s.spec -> 'budget' as budget) b
+        where {which} and coalesce(b.budget ->> 'target_value', b.budget ->> 'patience', b.budget ->> 'max_epochs')
+            is not null
     ), spent as (
-        select l.id, case
+        select l.id, l.max_epochs - used.epochs as epochs_left, used.epochs, idle.n as idle, case
             when reached.number is not null
                 then format('the target %s is reached by trial %s', l.target, reached.number)
             when idle.n >= l.patience then 'no improvement' || coalesce(' on trial ' || best.number, '') || ' in '
                 || idle.n || case idle.n when 1 then ' finished trial' else ' finished trials' end
+            when used.epochs >= l.max_epochs then used.epochs || ' epochs of ' || l.max_epochs || ' are reported'
         end as reason
         from limits l left join lateral (
             select t.number from trials t
@@ -58,10 +65,15 @@ SPENT = """
         ) best on true left join lateral (
             select count(*) as n from trials t
             where t.study_id = l.id and t.finish_seq > coalesce(best.finish_seq, 0) and t.source <> 'import'
-                and l.patience is not null
-        ) idle on true
+            having l.patience is not null
+        ) idle on true left join lateral (
+            select coalesce(sum(t.last_step::bigint + 1), 0)::bigint as epochs from trials t
+            where t.study_id = l.id and t.source <> 'import' and l.max_epochs is not null
+            having l.max_epochs is not null
+        ) used on true
     )
 """
+ONE = SPENT.replace("{which}", "s.id = :study_id")
 SETTLE = text(f"""
     with over as (
         update studies s set state = 'completed', finished_at = clock_timestamp(),
@@ -86,15 +98,21 @@ END = text(f"""
 
 LOCK = text("select from studies where id = :study_id for no key update")
 END_SPENT = text(f"""
-    with {SPENT}, over as (
+    with {ONE}, over as (
         update studies s set state = 'completed', finished_at = clock_timestamp(), reason = spent.reason
         from spent where s.id = spent.id and spent.reason is not null and s.state in ('running', 'paused')
         returning s.id, s.state, s.reason, s.trainer
     ), {ASKED}, told as (
         insert into events (study_id, kind, state, note) select id, 'study', state, reason from over
     )
-    select reason from over
+    select spent.epochs_left, over.reason from spent left join over on true
 """)  # noqa: S608  # parts of our own
+STANDINGS = text(f"""
+    with {SPENT.replace("{which}", "s.id = any(cast(:ids as bigint[]))")} select id, epochs, idle from spent
+""")  # noqa: S608  # as above
+RUNNING = text(f"""
+    with {SPENT.replace("{which}", "s.state = 'running'")} select id, epochs_left, reason from spent
+""")  # noqa: S608  # as above
 
 
 async def settle(db: Database, study_id: int) -> bool:
@@ -117,9 +135,42 @@ async def hold(connection: Transaction, study_id: int) -> None:
     await connection.run(LOCK, {"study_id": study_id})
 
 
-async def end_spent(connection: Transaction, study_id: int) -> bool:
-    """Complete a study that has reached a limit of its budget; what still waits or runs is cancelled."""
-    over = await connection.one(END_SPENT, {"study_id": study_id})
-    if over is not None:
-        await cancel_open(connection, study_id, over["reason"])
-    return over is not None
+async def end_spent(connection: Transaction, study_id: int) -> int | None:
+    """Complete a study that has reached a limit of its budget, and cancel what still waits or runs.
+
+    Answers how many epochs are left, None where nothing limits them.
+    """
+    found = await connection.one(END_SPENT, {"study_id": study_id})
+    if found is None:
+        return None
+    if found["reason"] is not None:
+        await cancel_open(connection, study_id, found["reason"])
+    return None if found["epochs_left"] is None else int(found["epochs_left"])
+
+
+async def end_if_spent(db: Database, study_id: int) -> int | None:
+    """As `end_spent`, in a transaction of its own."""
+    async with db.begin() as connection:
+        await hold(connection, study_id)
+        return await end_spent(connection, study_id)
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A running study with limits that results or reports may reach."""
+
+    study_id: int
+    is_spent: bool
+    epochs_left: int | None
+
+
+async def limited(db: Database) -> list[Limited]:
+    """The running studies with such limits."""
+    rows = await db.run(RUNNING)
+    return [Limited(row["id"], row["reason"] is not None, row["epochs_left"]) for row in rows]
+
+
+async def standings(db: Database, study_ids: Sequence[int]) -> dict[int, dict[str, int | None]]:
+    """Of studies whose budgets limit them: `epochs` reported, and `idle`, finished trials since the best one."""
+    rows = await db.run(STANDINGS, {"ids": list(study_ids)}) if study_ids else []
+    return {row["id"]: {"epochs": row["epochs"], "idle": row["idle"]} for row in rows}

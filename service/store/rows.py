@@ -31,7 +31,9 @@ def trial_of(row: Row) -> Trial:
 PLAIN = tuple(name for name in Trial.model_fields if name not in ("params", "explanation", "attributes"))
 
 
-def study_of(row: Row, counts: Mapping[str, int], best: Row | None, workers: int) -> Study:
+def study_of(
+    row: Row, counts: Mapping[str, int], best: Row | None, workers: int, standing: Mapping[str, int | None]
+) -> Study:
     """The study in a row of `studies`, with what was counted beside it."""
     spec = parsed(row["spec"])
     return Study(
@@ -50,4 +52,5 @@ def study_of(row: Row, counts: Mapping[str, int], best: Row | None, workers: int
         finished_at=row["finished_at"],
         n_trials=row["n_trials"],
         workers=workers,
+        **standing,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from service.store import cursors
-from service.store.closing import cancel_open, end_spent
+from service.store.closing import cancel_open, end_spent, standings
 from service.store.database import Database, Transaction
 from service.store.rows import parsed, study_of
 from trialbook.wire import Study
@@ -99,7 +99,7 @@ async def read_study(db: Database, name: str) -> Study | None:
 async def read_study_on(connection: Transaction, name: str) -> Study:
     """A study just made in this transaction: it has no trials yet."""
     row = (await connection.run(ONE, {"name": name}))[0]
-    return study_of(row, {}, None, 0)
+    return study_of(row, {}, None, 0, {})
 
 
 async def list_studies(
@@ -122,7 +122,15 @@ async def _filled(db: Database, rows: Sequence[Any]) -> list[Study]:
         counts.setdefault(row["study_id"], {})[row["state"]] = row["n"]
     best = {row["study_id"]: {k: v for k, v in row.items() if k != "study_id"} for row in await db.run(BEST, ids)}
     busy = {row["study_id"]: row["n"] for row in await db.run(AT_WORK, ids)}
-    return [study_of(row, counts.get(row["id"], {}), best.get(row["id"]), busy.get(row["id"], 0)) for row in rows]
+    spent = await standings(db, [row["id"] for row in rows if _is_limited(parsed(row["spec"])["budget"])])
+    return [
+        study_of(row, counts.get(n, {}), best.get(n), busy.get(n, 0), spent.get(n, {}))
+        for row, n in ((row, row["id"]) for row in rows)
+    ]
+
+
+def _is_limited(budget: dict[str, Any]) -> bool:  # Any: JSON
+    return budget.get("patience") is not None or budget.get("max_epochs") is not None
 
 
 PAUSE = """

@@ -156,6 +156,13 @@ def test_larger_budget_reopens_a_completed_study(run, client, tuned):
     assert client.get_study(tuned).n_trials == 5
 
 
+def test_limits_are_set_by_extend_and_shown_with_what_is_used(run, client, tuned):
+    run("extend", tuned, "--n-trials", "9", "--max-epochs", "500", "--patience", "4")
+    shown = run("show", tuned).stdout
+    assert f"{client.get_study(tuned).epochs} of 500 epochs" in shown
+    assert "1 of 4 trials without improvement" in shown
+
+
 def test_extend_without_a_change_is_refused(run, tuned):
     assert run("extend", tuned).exit_code == 2
 

@@ -45,6 +45,17 @@ async def test_study_page_says_state_progress_and_best(serve):
     assert '<progress class="meter" max="3" value="1"' in page
 
 
+async def test_study_page_says_how_much_of_each_limit_is_used(serve):
+    async with serve() as client:
+        await submit(client, budget={"max_epochs": 1000, "patience": 5})
+        await run_one(client, value=0.1)
+        await run_one(client, value=0.2)
+        page = (await client.get("/studies/study")).text
+    assert '<progress class="meter" max="1000" value="4" aria-label="4 of 1,000 epochs">' in page
+    assert "1 of 5 trials without improvement" in page
+    assert "no end set" not in page
+
+
 async def test_study_without_workers_names_the_command_that_starts_one(serve):
     async with serve() as client:
         await submit(client)

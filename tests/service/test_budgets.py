@@ -1,8 +1,12 @@
-"""Limits that results reach: patience and the target."""
+"""Limits that results and reports reach: patience, the target, and epochs."""
 
 import asyncio
 
-from tests.service.calls import finish, lease, report, submit
+from sqlalchemy import text
+
+from service.app import tick
+from service.epochs import Epochs
+from tests.service.calls import expire, finish, lease, report, submit
 
 STUDY = "/api/v1/studies/study"
 
@@ -103,3 +107,76 @@ def test_a_reached_target_is_told_with_its_trial(serve):
         assert (await tell(client, 0.75))["reason"] == "the target 0.75 is reached by trial 2"
 
     at(serve, check)
+
+
+def test_the_report_that_reaches_max_epochs_ends_the_study(serve):
+    async def check(client):
+        await submit(client, budget={"max_epochs": 7})
+        one, other = await lease(client), await lease(client)
+        await report(client, one, 0.3, 0.2)
+        await finish(client, one, value=0.2)
+        assert (await report(client, other, 0.5, 0.4, 0.3, 0.2)).json()["decision"] == "continue"
+        assert (await client.get(STUDY)).json()["epochs"] == 6
+        last = (await report(client, other, 0.1, first=4)).json()
+        assert (last["decision"], last["reason"]) == ("stop", "7 epochs of 7 are reported")
+        study = (await client.get(STUDY)).json()
+        assert (study["state"], study["reason"], study["epochs"]) == ("completed", last["reason"], 7)
+        assert await lease(client) is None
+
+    at(serve, check)
+
+
+def test_epochs_between_reports_count_and_repeated_or_repeating_ones_do_not(serve):
+    async def check(client):
+        await submit(client, budget={"max_epochs": 12})
+        one = await lease(client)
+        await report(client, one, 0.3, first=4)
+        await report(client, one, 0.3, first=4)
+        await expire(client)
+        again = await lease(client, worker="other")  # without a checkpoint it begins anew
+        await report(client, again, *[0.3] * 11)
+        assert (await client.get(STUDY)).json()["state"] == "running"
+        await report(client, again, 0.3, first=11)
+        assert (await client.get(STUDY)).json()["epochs"] == 12
+
+    at(serve, check)
+
+
+def test_only_more_epochs_reopen_a_study_and_fewer_end_it_at_the_next_report(serve):
+    async def check(client):
+        await submit(client, budget={"max_epochs": 3})
+        await report(client, await lease(client), 0.3, 0.2, 0.1)
+        changed = await client.patch(STUDY, json={"budget": {"max_epochs": 3}})
+        assert changed.json()["state"] == "completed"
+        await client.patch(STUDY, json={"budget": {"max_epochs": 100}})
+        one = await lease(client)
+        await report(client, one, 0.5, 0.4)
+        await client.patch(STUDY, json={"budget": {"max_epochs": 6}})
+        assert (await report(client, one, 0.3, first=2)).json()["decision"] == "stop"
+
+    at(serve, check)
+
+
+def test_what_another_process_stored_is_known_within_a_tick(serve):
+    async def check(client):
+        await submit(client, budget={"max_epochs": 4})
+        one = await lease(client)
+        await report(client, one, 0.5)
+        context = client.app.state.context
+        await context.db.run(text("update trials set last_step = 3"))
+        context.epochs.look_at = 0  # the application's own tick may have looked just before
+        await tick(context)
+        assert (await report(client, one, 0.1, first=4)).json()["reason"] == "4 epochs of 4 are reported"
+
+    at(serve, check)
+
+
+def test_a_process_sums_again_only_when_its_own_count_may_be_enough():
+    epochs = Epochs()
+    assert epochs.add(1, 3)  # nothing is known yet
+    epochs.learn(1, 10, epochs.stored(1))
+    assert [epochs.add(1, 4), epochs.add(2, 4), epochs.add(1, 5), epochs.add(1, 1)] == [False, True, False, True]
+    epochs.learn(1, 5, epochs.stored(1))
+    assert not epochs.add(1, 1)
+    epochs.forget(1)
+    assert epochs.add(1, 1)

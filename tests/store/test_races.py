@@ -191,3 +191,24 @@ def test_patience_raced_by_many_ends_after_exactly_so_many_results_without_impro
         assert (await client.get("/api/v1/studies/study")).json()["state"] == "completed"
 
     all_at_once(serve, check)
+
+
+def test_epochs_raced_by_many_end_the_study_by_the_batches_that_reach_the_limit(serve):
+    """Not before the limit, and past it by no more than what was being stored when it was reached."""
+
+    async def work(client, name):
+        while one := await lease(client, worker=name):
+            for step in range(0, 30, 3):
+                if (await report(client, one, 0.3, 0.2, 0.1, first=step)).json()["decision"] == "stop":
+                    break
+            else:
+                await finish(client, one, value=0.1)
+
+    async def check(client):
+        await submit(client, budget={"max_epochs": 500})
+        await asyncio.gather(*(work(client, f"w{i}") for i in range(CLIENTS)))
+        study = (await client.get("/api/v1/studies/study")).json()
+        assert study["state"] == "completed"
+        assert 500 <= study["epochs"] < 500 + 3 * CLIENTS
+
+    all_at_once(serve, check)

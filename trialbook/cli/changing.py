@@ -33,6 +33,7 @@ def extend(
     study: StudyName,
     n_trials: Annotated[int | None, typer.Option("--n-trials", min=1, help="How many trials in all")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds since the study's first trial")] = None,
+    max_epochs: Annotated[int | None, typer.Option(min=1, help="How many epochs of all trials together")] = None,
     target_value: Annotated[float | None, typer.Option(help="End when the best value reaches this")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="End after so many finished trials no better")] = None,
     url: URL = None,
@@ -45,10 +46,17 @@ def extend(
 
     [bold]trialbook extend digits-mlp --n-trials 100[/bold]
     """
-    wanted = {"n_trials": n_trials, "timeout": timeout, "target_value": target_value, "patience": patience}
+    wanted = {
+        "n_trials": n_trials,
+        "timeout": timeout,
+        "max_epochs": max_epochs,
+        "target_value": target_value,
+        "patience": patience,
+    }
     changed = {name: value for name, value in wanted.items() if value is not None}
     if not changed:
-        raise typer.BadParameter("name what is to change: --n-trials, --timeout, --target-value or --patience")
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in wanted)
+        raise typer.BadParameter(f"name what is to change: one of {options}")
     with connected(url, token, output) as client:
         budget = client.get_study(study).spec["budget"]
         _say(client.update_study(study, budget={**budget, **changed}), output)

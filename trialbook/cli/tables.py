@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trialbook import wire
-from trialbook.words import OVER, SHAPES, count, duration, finished, shown, shown_param, tested, time_left
+from trialbook.words import OVER, SHAPES, count, duration, finished, limits, shown, shown_param, tested, time_left
 
 COLOURS = {"running": "blue", "complete": "green", "pruned": "yellow", "failed": "red"}  # others are dim
 LIKE = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
@@ -71,13 +71,13 @@ def study(found: wire.Study, now: datetime) -> RenderableType:
 
 
 def progress(found: wire.Study) -> RenderableType:
-    """How many trials are over, as a bar where it is known how many there will be."""
-    over = finished(found)
-    if not found.n_trials:
-        return Text(count(over, "trial"))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(bar(over, found.n_trials, width=32), f"{over} of {count(found.n_trials, 'trial')}")
-    return grid
+    """How many trials are over, and a bar for each limit of the budget."""
+    over, grid = finished(found), Table.grid(padding=(0, 2))
+    if found.n_trials:
+        grid.add_row(bar(over, found.n_trials, width=32), f"{over} of {count(found.n_trials, 'trial')}")
+    for done, total, words in limits(found):
+        grid.add_row(bar(done, total, width=32), words)
+    return grid if found.n_trials else Group(Text(count(over, "trial")), grid)
 
 
 def bar(done: int, total: int, *, width: int) -> ProgressBar:

@@ -125,6 +125,7 @@ function summary({ spec, n_cells: cells }) {
   parts.push(`over ${count(Object.keys(spec.space).length, "parameter")}`);
   if (spec.pruner.name !== "none") parts.push(`pruner ${spec.pruner.name}`);
   if (spec.budget.timeout !== null) parts.push(`at most ${count(spec.budget.timeout, "second")}`);
+  if (spec.budget.max_epochs !== null) parts.push(`at most about ${count(spec.budget.max_epochs, "epoch")}`);
   if (spec.budget.target_value !== null) parts.push(`until a value of ${spec.budget.target_value}`);
   if (spec.budget.patience !== null) parts.push(`until ${count(spec.budget.patience, "trial")} in a row are no better`);
   return `${parts.join(", ")}.`;
