@@ -1,10 +1,10 @@
 // A confusion matrix: a row for each true class, a column for each that it was called. What is right is blue, what is wrong red.
 
-import { axis, mount, shown, token, tooltip } from "./charts.js";
+import { axis, mount, token, tooltip } from "./charts.js";
 import { inkOn, mix } from "./colours.js";
 
 const MOST = 60; // classes that are drawn: those with the most mistakes
-const [NARROWEST, WIDEST, LOWEST, HEIGHT] = [22, 96, 22, 420]; // pixels: of a cell, and of all rows where they may be so low
+const [NARROWEST, WIDEST, LOWEST, HEIGHT] = [22, 120, 22, 420]; // pixels: of a cell, and of all rows where they may be so low
 const LONGEST = 14; // letters of a class's name at its row
 const UNDECIDED = "no class";
 
@@ -17,11 +17,14 @@ const UNDECIDED = "no class";
 /** @param {any} found whatever the file holds @returns {boolean} */
 export function isConfusion(found) {
   const { classes, counts, undecided } = found ?? {};
-  return [classes, counts, undecided].every(Array.isArray) && classes.length > 0
+  return [classes, counts, undecided].every(Array.isArray) && classes.length > 0 && classes.every((one) => typeof one === "string")
     && counts.length === classes.length && counts.every((row) => Array.isArray(row) && row.length === classes.length);
 }
 
-/** What is drawn of a confusion: the classes with the most mistakes if there are many. @param {Confusion} found @returns {Matrix} */
+/**
+ * What is drawn of a confusion: the classes with the most mistakes if there are many.
+ * @param {Confusion} found @returns {Matrix}
+ */
 export function matrixOf({ classes, counts, undecided }) {
   const totals = counts.map((row, i) => row.reduce((a, b) => a + b, undecided[i] ?? 0));
   const wrong = counts.map((row, i) => totals[i] - row[i] + counts.reduce((sum, other, j) => sum + (j === i ? 0 : other[i]), 0));
@@ -49,7 +52,7 @@ export function inWords({ classes, counts, undecided }) {
 
 /**
  * @param {HTMLElement} element
- * @param {{found: Confusion, pick: (row: string, column: string|null) => void}} given `pick` is called with a clicked cell
+ * @param {{found: Confusion, pick: (row: string, column: string|null) => void}} given `pick` takes a clicked cell
  */
 export function createConfusion(element, { found, pick }) {
   let matrix = matrixOf(found);
@@ -74,9 +77,8 @@ function fit(element, { rows, columns }) {
   const left = names + 44;
   element.style.minWidth = `${left + columns.length * NARROWEST + 8}px`;
   const most = (element.clientWidth - left - 8) / columns.length;
-  const isTilted = names + 6 > Math.min(most, WIDEST);
-  const lean = isTilted ? 0.71 * names : 0;
-  const width = Math.min(WIDEST, most - (isTilted ? lean / columns.length : 0));
+  const width = Math.min(WIDEST, most);
+  const lean = names + 6 > width ? 0.71 * names : 0; // at 45 degrees
   const height = Math.min(width, Math.max(LOWEST, HEIGHT / rows.length));
   const top = 48 + lean;
   element.style.height = `${Math.ceil(top + rows.length * height + 8)}px`;
@@ -86,7 +88,7 @@ function fit(element, { rows, columns }) {
 function option(matrix, { names, left, top, lean, width, height }) {
   const { rows, columns } = matrix;
   const named = (own) => axis({
-    type: "category", nameLocation: "middle", nameTextStyle: { color: token("--muted"), fontSize: 12 }, axisLine: { show: false }, splitLine: { show: false }, ...own,
+    type: "category", nameLocation: "middle", axisLine: { show: false }, splitLine: { show: false }, ...own,
     axisLabel: { color: token("--ink"), interval: 0, fontSize: height < 20 ? 10 : 12, formatter: cut, ...own.axisLabel },
   });
   return {
@@ -119,7 +121,7 @@ function ground(share, isRight) {
 }
 
 function words([j, i, count], { rows, columns, totals }) {
-  const share = totals[i] ? ` (${shown((100 * count) / totals[i])} %)` : "";
+  const share = totals[i] ? ` (${((100 * count) / totals[i]).toFixed(1)} %)` : "";
   const end = columns[j] === UNDECIDED ? "could not be decided" : `${count === 1 ? "was" : "were"} called ${columns[j]}`;
   return `of ${totals[i]} true ${rows[i]},\n${count} ${end}${share}`;
 }

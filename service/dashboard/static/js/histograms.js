@@ -38,7 +38,9 @@ export function createRidges(element, view) {
 function spread(view, element) {
   const layers = Object.entries(view.found[view.kind]);
   const decades = range10(layers.flatMap(([, all]) => all.map((one) => one.deviation)));
-  const places = apart(layers.map(([, all]) => all.at(-1)?.deviation ?? 0), decades, element.clientHeight - TOP - BOTTOM);
+  const height = element.clientHeight - TOP - BOTTOM;
+  const hasRoom = layers.length * LABEL <= height;
+  const places = apart(layers.map(([, all]) => all.at(-1)?.deviation ?? 0), decades, height);
   const room = Math.min(element.clientWidth / 3, 16 + 6.5 * Math.max(0, ...layers.map(([name]) => name.length)));
   return {
     grid: { left: 64, right: room, top: TOP, bottom: BOTTOM },
@@ -46,7 +48,8 @@ function spread(view, element) {
     xAxis: axis({ type: "value", name: "step", nameLocation: "middle", nameGap: 26, minInterval: 1, splitLine: { show: false },
       min: "dataMin", max: "dataMax" }),
     yAxis: { ...valueAxis(`standard deviation of the ${view.kind}`, true), min: decades[0], max: decades[1] },
-    series: layers.map(([name, all], i) => line(name, all, view, { depth: layers.length > 1 ? i / (layers.length - 1) : 0, end: places[i] })),
+    series: layers.map(([name, all], i) => line(name, all, view, layers.length > 1 ? i / (layers.length - 1) : 0,
+      hasRoom ? { y: places[i] } : { hideOverlap: true })),
   };
 }
 
@@ -72,8 +75,8 @@ function apart(values, [low, high], height) {
   return put.map((place) => TOP + place);
 }
 
-/** @param {{depth: number, end: number}} at `depth` from 0, the first layer, to 1, the last; `end` where its label is */
-function line(name, all, { found, layer }, { depth, end }) {
+/** @param {number} depth from 0, the first layer, to 1, the last @param {object} layout of its label */
+function line(name, all, { found, layer }, depth, layout) {
   const isChosen = name === layer;
   const colour = mix("--accent", "--pruned", depth);
   const points = all.map((one, i) => ({ value: [found.steps[i], one.deviation], words: words(name, found.steps[i], one) }));
@@ -86,7 +89,7 @@ function line(name, all, { found, layer }, { depth, end }) {
     emphasis: { focus: "series", lineStyle: { width: 3.5 } },
     endLabel: { show: true, formatter: name, color: token("--ink"), fontSize: 11, fontWeight: isChosen ? "bold" : "normal",
       width: 120, overflow: "truncate" },
-    labelLayout: { y: end },
+    labelLayout: layout,
   };
 }
 
@@ -97,7 +100,8 @@ function ridges({ found, kind, layer, best }) {
     grid: { left: 56, right: 32, top: 36, bottom: 44 },
     tooltip: tooltip({ trigger: "item", formatter: (at) => words(layer, found.steps[at.dataIndex], all[at.dataIndex]) }),
     xAxis: axis({ type: "value", name: kind === "gradients" ? "gradient" : "activation", nameLocation: "middle", nameGap: 26,
-      min: low, max: high, splitLine: { show: false }, axisLine: { onZero: false, lineStyle: { color: token("--line") } },
+      min: low, max: high, splitLine: { show: false },
+      axisLine: { onZero: false, lineStyle: { color: token("--line") } },
       axisLabel: { showMinLabel: false, showMaxLabel: false, color: token("--muted"), hideOverlap: true, formatter: shown } }),
     yAxis: rows(found.steps, best),
     series: [{
@@ -113,7 +117,8 @@ function ridges({ found, kind, layer, best }) {
 function rows(steps, best) {
   return axis({
     type: "value", inverse: true, axisLine: { onZero: false, show: false }, min: -OVERLAP, max: steps.length - 0.5, interval: 1, name: "step", nameLocation: "start",
-    nameGap: 14, splitLine: { show: false }, nameTextStyle: { color: token("--muted"), fontSize: 12, align: "right", padding: [0, 6, 0, 0] },
+    nameGap: 14, splitLine: { show: false },
+    nameTextStyle: { color: token("--muted"), fontSize: 12, align: "right", padding: [0, 6, 0, 0] },
     axisLabel: { color: token("--muted"), hideOverlap: true,
       formatter: (row) => (Number.isInteger(row) && row in steps ? `${steps[row] === best ? "▲ " : ""}${steps[row]}` : "") },
   });

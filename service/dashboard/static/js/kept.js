@@ -10,7 +10,12 @@ const LARGEST = 8e6; // bytes: larger files are no such files, and for downloadi
 
 /** @returns {(best: number|null) => Promise<void>} reads what the page's list of files names; `best` is the best step */
 export function createKept() {
-  const drawn = { "confusion.json": confusions(), "mistakes.json": mistakes, "histograms.json": histograms(), "gradient_check.json": checked };
+  const drawn = {
+    "confusion.json": confusions(),
+    "mistakes.json": mistakes,
+    "histograms.json": histograms(),
+    "gradient_check.json": checked,
+  };
   const read = new Map();
   return async (best) => {
     await Promise.all([...document.querySelectorAll("#artifacts [data-file]")].map(async (link) => {
@@ -80,16 +85,18 @@ function histograms() {
       layer.value = name;
       draw();
     };
-    if (isFirst) charts = [createSpread(place("spread-chart"), () => view, choose), createRidges(place("ridges-chart"), () => view)];
+    const now = () => view;
+    if (isFirst) charts = [createSpread(place("spread-chart"), now, choose), createRidges(place("ridges-chart"), now)];
     offer();
   };
 }
 
 function checked(found) {
   if (typeof found?.checked !== "number") return;
-  const { worst } = found;
+  const worst = Array.isArray(found.worst?.index) ? found.worst : null;
   const apart = worst ? shown(Math.abs(worst.gradient - worst.difference)) : "";
-  const far = worst ? ` They differ most at ${worst.parameter}[${worst.index.join(", ")}]: by ${apart}, of ${shown(worst.gradient)}.` : "";
+  const where = worst ? `${worst.parameter}[${worst.index.join(", ")}]` : "";
+  const far = worst ? ` They differ most at ${where}: by ${apart}, of ${shown(worst.gradient)}.` : "";
   const kinks = found.kinks ? ` ${shown(found.kinks)} lie at a kink and could not be judged.` : "";
   reveal("layers");
   place("checked").textContent = `Gradients checked: ${found.checked} entries agree with finite differences.${far}${kinks}`;

@@ -46,7 +46,7 @@ function draw() {
   const unasked = names.length > MANY ? names.slice(0, FIRST) : names;
   more.hidden = unasked.length === names.length;
   more.querySelector("summary").textContent = `${names.length - unasked.length} more metrics`;
-  for (const metric of more.open ? names : unasked) {
+  for (const metric of names.filter((one) => more.open || unasked.includes(one) || charts.has(one))) {
     const train = trainOf(metric, known);
     const values = Object.fromEntries([metric, train].filter(Boolean)
       .map((one) => [one, steps.map((step) => measured.get(step)[one] ?? null)]));
@@ -82,29 +82,31 @@ function chart(metric, train, isFirst) {
   if (charts.has(metric)) return charts.get(metric);
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
-  const [title, key, place, marks] = ["h2", "span", "div", "p"].map((tag) => document.createElement(tag));
+  const [title, key, data, place, marks] = ["h2", "span", "a", "div", "p"].map((tag) => document.createElement(tag));
   title.textContent = metric;
   key.textContent = train ? `━ ${metric}   ┄ ${train}` : "";
-  [figure.className, key.className, place.className, marks.className] = ["card", "muted", "chart", "key"];
+  [figure.className, key.className, data.className, place.className, marks.className] = ["card", "muted", "data", "chart", "key muted"];
+  Object.assign(data, { textContent: "data", href: base, download: `${name}-${at}.json` });
   place.dataset.metric = metric;
-  caption.append(title, key);
+  caption.append(title, key, data);
   figure.append(caption, place, marks);
   (isFirst ? document.getElementById("metrics") : more.querySelector(".figures")).append(figure);
   const isObjective = metric === objective;
   const curves = createCurves(place, { direction: isObjective ? direction : null, open: () => {}, single: true });
   const tell = (top, why) => marks.replaceChildren(
-    ...(top === null ? [] : [tally("complete", `▲ ${shown(measured.get(top)[metric])} at the best step, ${top}`)]),
-    ...(why ? [tally("pruned", `◐ ${why}`)] : []),
+    ...(top === null ? [] : [marked("complete", "▲", `${shown(measured.get(top)[metric])} at the best step, ${top}`)]),
+    ...(why ? [marked("pruned", "◐", why)] : []),
   );
   charts.set(metric, { curves, tell });
   return charts.get(metric);
 }
 
-/** A mark of the charts in words. @param {string} kind of its colour @param {string} words */
-function tally(kind, words) {
-  const made = document.createElement("span");
-  made.className = `tally tally-${kind}`;
-  made.textContent = words;
+/** A mark of the charts in words. @param {string} kind of its colour @param {string} shape @param {string} words */
+function marked(kind, shape, words) {
+  const [made, mark] = [document.createElement("span"), document.createElement("span")];
+  mark.className = `tally-${kind}`;
+  mark.textContent = shape;
+  made.append(mark, ` ${words}`);
   return made;
 }
 
