@@ -119,7 +119,7 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
     previous, best = place.last_step, place.best_score
     for one in reports:
         score = oriented(one.metrics[metric], spec.sign) if metric in one.metrics else None
-        milestone = pruner.milestone(one.step, previous) if score is not None else None
+        milestone = pruner.milestone(one.step, previous, place.number) if score is not None else None
         verdict = pruning.Verdict(prune=False)
         if score is not None:
             best = score if best is None else min(best, score)

@@ -37,6 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "`name: percentile`": spec.PercentilePruner,
     "`name: threshold`": spec.ThresholdPruner,
     "`name: asha`": spec.ASHAPruner,
+    "`name: hyperband`": spec.HyperbandPruner,
     "`early_stopping`": spec.EarlyStopping,
     "`budget`": spec.Budget,
     "`trial`": spec.TrialPolicy,

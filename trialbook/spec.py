@@ -154,8 +154,24 @@ class ASHAPruner(Value):
     min_early_stopping_rate: Annotated[int, Field(ge=0, le=20)] = 0
 
 
+class HyperbandPruner(Value):
+    """Several successive halvings at once, each with another first rung (Li et al., 2018)."""
+
+    name: Literal["hyperband"]
+    max_resource: Annotated[int, Field(ge=1, le=10**9)]
+    min_resource: Annotated[int, Field(ge=1, le=10**9)] = 1
+    reduction_factor: Annotated[int, Field(ge=2, le=100)] = 3
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "HyperbandPruner":
+        if self.max_resource < self.min_resource:
+            raise located("max_resource", "must not be below min_resource")
+        return self
+
+
 Pruner = Annotated[
-    NoPruner | MedianPruner | PercentilePruner | ThresholdPruner | ASHAPruner, Field(discriminator="name")
+    NoPruner | MedianPruner | PercentilePruner | ThresholdPruner | ASHAPruner | HyperbandPruner,
+    Field(discriminator="name"),
 ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from service.pruning.asha import ASHA
+from service.pruning.hyperband import Hyperband
 from service.pruning.never import Never
 from service.pruning.percentile import Percentile
 from service.pruning.protocol import Own, Pruner, Rivals, Verdict
@@ -18,6 +19,7 @@ PRUNERS: dict[str, Callable[..., Pruner]] = {
     "percentile": Percentile,
     "threshold": Threshold,
     "asha": ASHA,
+    "hyperband": Hyperband,
 }
 
 

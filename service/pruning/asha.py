@@ -27,7 +27,7 @@ class ASHA:
         self._first = options.min_resource * options.reduction_factor**options.min_early_stopping_rate
         self._words = words
 
-    def milestone(self, step: int, previous_step: int | None) -> int | None:
+    def milestone(self, step: int, previous_step: int | None, number: int = 0) -> int | None:
         """The step at which the highest rung passed since `previous_step` begins."""
         before = -1 if previous_step is None else previous_step
         rungs = takewhile(lambda rung: rung <= step, (self._first * self._factor**k - 1 for k in count()))

@@ -15,7 +15,7 @@ class Never:
     def __init__(self, options: NoPruner, words: Words) -> None:
         pass
 
-    def milestone(self, step: int, previous_step: int | None) -> int | None:
+    def milestone(self, step: int, previous_step: int | None, number: int = 0) -> int | None:
         """None: nothing is ever compared."""
         return None
 

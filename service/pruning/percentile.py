@@ -22,7 +22,7 @@ class Percentile:
         self._percentile = options.percentile if isinstance(options, PercentilePruner) else 50.0
         self._words = words
 
-    def milestone(self, step: int, previous_step: int | None) -> int | None:
+    def milestone(self, step: int, previous_step: int | None, number: int = 0) -> int | None:
         """The start of this step's interval, if this is the first report in it and warm-up is over."""
         warmup, interval = self._options.n_warmup_steps, self._options.interval_steps
         if step < warmup:

@@ -32,8 +32,11 @@ class Pruner(Protocol):
 
     rivals: Rivals
 
-    def milestone(self, step: int, previous_step: int | None) -> int | None:
-        """The milestone that this report reaches after `previous_step`, or None: nothing is compared now."""
+    def milestone(self, step: int, previous_step: int | None, number: int = 0) -> int | None:
+        """The milestone that this report of trial `number` reaches after `previous_step`, None: nothing is compared.
+
+        Trials are compared that share a milestone. It is a step, or whatever 31-bit number `judge` understands.
+        """
         ...
 
     def judge(self, own: Own, rivals: Sequence[float]) -> Verdict:

@@ -17,7 +17,7 @@ class Threshold:
         self._options = options
         self._words = words
 
-    def milestone(self, step: int, previous_step: int | None) -> int | None:
+    def milestone(self, step: int, previous_step: int | None, number: int = 0) -> int | None:
         """Every step once warm-up is over."""
         return step if step >= self._options.n_warmup_steps else None
 

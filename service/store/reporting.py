@@ -18,6 +18,7 @@ class Place:
     """Where a trial stands before a report is judged."""
 
     study_id: int
+    number: int
     spec: dict[str, Any]  # Any: the study spec's JSON
     state: str
     attempt: int
@@ -41,8 +42,8 @@ class Step:
 
 
 PLACE = text("""
-    select t.study_id, s.spec, t.state, t.attempt, t.last_step, t.best_score, t.prune_step, t.prune_reason, t.reason,
-        s.state as study_state
+    select t.study_id, t.number, s.spec, t.state, t.attempt, t.last_step, t.best_score, t.prune_step, t.prune_reason,
+        t.reason, s.state as study_state
     from trials t join studies s on s.id = t.study_id where t.id = :trial
 """)
 

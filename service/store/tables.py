@@ -193,7 +193,7 @@ reports = Table(
     Column("vals", ARRAY(Float), nullable=False),  # in the order of the set's names
     Column("score", Float),  # the objective's metric, oriented
     Column("study_id", BigInteger, nullable=False),
-    Column("milestone", Integer),  # where a pruner compares trials
+    Column("milestone", Integer),  # where a pruner compares trials: those that share it
     Column("compared", Float),  # what it compared with
     Column("at", TIME, nullable=False, server_default=NOW),
 )

@@ -6,7 +6,7 @@ import pytest
 
 from service import pruning
 from service.pruning import PRUNERS, Own
-from trialbook.spec import ASHAPruner, MedianPruner, NoPruner, PercentilePruner, ThresholdPruner
+from trialbook.spec import ASHAPruner, HyperbandPruner, MedianPruner, NoPruner, PercentilePruner, ThresholdPruner
 
 OPTIONS = {
     "none": NoPruner(),
@@ -14,6 +14,7 @@ OPTIONS = {
     "percentile": PercentilePruner(name="percentile", percentile=25, n_startup_trials=1),
     "threshold": ThresholdPruner(name="threshold", lower=0.0, upper=2.0),
     "asha": ASHAPruner(name="asha"),
+    "hyperband": HyperbandPruner(name="hyperband", max_resource=2000),
 }
 RIVALS = [0.5, 1.0, math.inf, 1e300, -1e300]
 
@@ -23,10 +24,13 @@ def pruner(request):
     return pruning.build(OPTIONS[request.param], 1, "loss")
 
 
-def test_milestone_is_never_ahead_of_the_step_nor_seen_before(pruner):
-    for step, before in [(0, None), (5, 3), (5, 4), (1000, 7)]:
-        milestone = pruner.milestone(step, before)
-        assert milestone is None or (-1 if before is None else before) < milestone <= step
+def test_each_milestone_is_reached_once_and_fits_its_column(pruner):
+    steps = [0, 3, 4, 5, 7, 26, 80, 1000, 2**31 - 1]
+    for number in range(9):
+        reached = [pruner.milestone(step, before, number) for before, step in zip([None, *steps], steps, strict=False)]
+        found = [milestone for milestone in reached if milestone is not None]
+        assert len(set(found)) == len(found)
+        assert all(0 <= milestone < 2**31 for milestone in found)
 
 
 def test_every_pruning_has_a_reason_and_every_other_verdict_none(pruner):

@@ -127,6 +127,21 @@ def test_a_step_reported_with_other_values_stores_nothing_of_its_batch(serve):
     asyncio.run(check())
 
 
+def test_hyperband_compares_a_trial_with_those_of_its_bracket(serve):
+    async def check():
+        async with serve() as client:
+            await submit(client, pruner={"name": "hyperband", "max_resource": 9}, budget={"n_trials": 5})
+            in_0, in_1, also_in_0, _, also_in_1 = [await lease(client) for _ in range(5)]
+            await report(client, in_0, 0.3, 0.2, 0.1)
+            assert (await report(client, in_1, 0.9, 0.9, 0.9)).json()["decision"] == "continue"
+            pruned = (await report(client, also_in_0, 0.5)).json()["reason"]
+            assert pruned == "bracket 0: loss 0.5 is not among the best of 2 trials at step 0: 0.3 is needed"
+            pruned = (await report(client, also_in_1, 0.1, 0.1, 1.0)).json()["reason"]
+            assert pruned == "bracket 1: loss 1 is not among the best of 2 trials at step 2: 0.9 is needed"
+
+    asyncio.run(check())
+
+
 def test_the_median_pruner_stops_a_bad_trial_and_repeats_its_decision(serve):
     async def check():
         async with serve() as client:
