@@ -113,8 +113,8 @@ def test_several_tasks_together_beat_one_alone_on_the_task_with_few_labels() -> 
     params: dict[str, Value] = {"epochs": 20, "batch_size": 32}
     whole, errors = load("digits_parity"), dict[int, list[float]]()
     for only_head in (0, 2):
-        for seed in range(5):
+        for seed in range(3):
             learner = build("multitask", {**params, "only_head": only_head}, seed=seed)
             list(learner.fit(split(whole, seed)))
             errors.setdefault(only_head, []).append(learner.measure_test()["test_others_error"])
-    assert sum(errors[0]) / 5 < 0.8 * sum(errors[2]) / 5
+    assert sum(errors[0])  < 0.8 * sum(errors[2])
