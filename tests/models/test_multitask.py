@@ -117,4 +117,4 @@ def test_several_tasks_together_beat_one_alone_on_the_task_with_few_labels() -> 
             learner = build("multitask", {**params, "only_head": only_head}, seed=seed)
             list(learner.fit(split(whole, seed)))
             errors.setdefault(only_head, []).append(learner.measure_test()["test_others_error"])
-    assert sum(errors[0])  < 0.8 * sum(errors[2])
+    assert sum(errors[0]) < 0.8 * sum(errors[2])
