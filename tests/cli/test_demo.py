@@ -20,7 +20,7 @@ def processes_of(text):
 
 def test_demo_tunes_a_real_model(data_dir):
     ended = subprocess.run(
-        [*COMMAND, "--exit", "--trials", "20", "-o", "json", "--data", str(data_dir)],
+        [*COMMAND, "--exit", "--trials", "12", "-o", "json", "--data", str(data_dir)],
         capture_output=True,
         text=True,
         timeout=280,
@@ -28,7 +28,7 @@ def test_demo_tunes_a_real_model(data_dir):
     assert ended.returncode == 0, ended.stderr
     study = json.loads(ended.stdout)["study"]
     assert sum(study["counts"].values()) == study["n_trials"]
-    assert study["best"]["value"] < 0.04
+    assert study["best"]["value"] < 0.05
     assert "/login#" in ended.stderr
     assert processes_of(str(data_dir)) == []
 

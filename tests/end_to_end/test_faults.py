@@ -7,7 +7,7 @@ from tests.end_to_end.studies import logistic, steps
 
 pytestmark = pytest.mark.slow
 DRAIN = ("--trainer", "logistic", "--drain")
-EPOCHS, MANY_EPOCHS = 50, 100
+EPOCHS, MANY_EPOCHS = 30, 60
 
 
 def require_whole(server, name, n_trials, epochs):
