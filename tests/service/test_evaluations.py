@@ -199,7 +199,7 @@ def test_target_and_time_complete_a_study_that_is_evaluated(at):
         await complete(client, 0.1, name="time", budget={"timeout": 1000})
         await client.app.state.context.db.run(text("update studies set started_at = now() - interval '1 day'"))
         await tick(client.app.state.context)
-        offers = [(await ask(client, f"r{i}"))["evaluation"]["study"] for i in range(2)]
+        offers = [(await ask(client, f"ask{i}"))["evaluation"]["study"] for i in range(2)]
         assert sorted(offers) == ["target", "time"]
 
     at(check)
