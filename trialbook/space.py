@@ -68,7 +68,8 @@ class Float(_Range):
         if self.low == self.high:
             return 0.5
         if self.log:
-            return (math.log(x) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+            width = math.log(self.high) - math.log(self.low)  # 0 where the bounds are neighbours among the numbers
+            return (math.log(x) - math.log(self.low)) / width if width else 0.5
         if self.step is None:
             return (x - self.low) / (self.high - self.low)
         # a point given by hand may lie above the last step

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -35,6 +35,7 @@ def test_every_share_of_the_unit_interval_gives_a_value_inside(parameter, u):
 
 
 @given(numeric(), UNIT)
+@example(Float(type="float", low=1e-6, high=1.0000000000000002e-6, log=True), 0.0)
 def test_value_returns_from_the_unit_interval_unchanged(parameter, u):
     value = parameter.from_unit(u)
     assert parameter.from_unit(parameter.to_unit(value)) == pytest.approx(value, rel=1e-9)

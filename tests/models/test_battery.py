@@ -251,6 +251,7 @@ def test_reports_exactly_the_catalogues_metrics_at_each_epoch(row: Row) -> None:
     assert any(n.startswith("train_") for n in names) and any(n.startswith("val_") for n in names)
 
 
+@pytest.mark.slow  # all together
 @each_row
 def test_overfits_sixteen_examples(row: Row) -> None:
     learner = row.build(**row.longer)
@@ -410,6 +411,7 @@ def _matters(row: Row, name: str) -> bool:
     return ONLY_FOR.get(f"{row.trainer}.{name}") in (None, tiny(row.data).schema.task, tiny(row.data).schema.form)
 
 
+@pytest.mark.slow  # all together
 @pytest.mark.parametrize(("row", "name"), [pair for pair in _changes() if _matters(*pair)], ids=str)
 def test_every_parameter_of_the_catalogue_changes_what_is_learned(row: Row, name: str) -> None:
     beside = CHANGED.get(f"{row.trainer}.{name}", CHANGED.get(name, {}))

@@ -26,6 +26,7 @@ def quadratic(weight: Tensor) -> Tensor:
     return ((weight - 0.3) * torch.arange(1.0, 13.0).reshape(3, 4) ** 0.5).square().sum() / 2
 
 
+@pytest.mark.slow  # loads torch.optim
 @pytest.mark.parametrize(
     ("rule", "make"),
     [

@@ -51,6 +51,7 @@ def test_point_beside_its_steps_is_taken_to_the_nearest():
     assert study.trials[0].params == {"x": 2}
 
 
+@pytest.mark.slow
 def test_generations_of_cmaes_close_in_on_the_lowest_point():
     space = Space.model_validate({x: {"type": "float", "low": -5, "high": 5} for x in "ab"})
     search, finished = build(space, CMAESSampler(name="cmaes")), []

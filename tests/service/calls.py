@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 async def lease(client: httpx.AsyncClient, study: str = "study", **changes: Any) -> dict[str, Any] | None:
     """Ask for one trial."""
-    body = {"request_id": f"r{next(_numbers)}", "worker": "w", "trainers": ["external"], "study": study, **changes}
+    body = {"request_id": f"lease-{next(_numbers)}", "worker": "w", "trainers": ["external"], "study": study, **changes}
     answer = await client.post("/api/v1/leases", json=body)
     assert answer.status_code == 200, answer.text
     return next(iter(answer.json()["leases"]), None)
