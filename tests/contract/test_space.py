@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trialbook.space import Space, identity
+from trialbook.space import Float, Space, identity
 
 UNIT = st.floats(0, 1)
 
