@@ -10,10 +10,10 @@ from torch import Generator, Tensor, nn
 
 from models.augmentation import Augmentation, Change, augment
 from models.checkpoint import part, require_fit
-from models.datasets import Part, Schema, Split
+from models.datasets import Part, PartName, Schema, Split
 from models.debugging import Histograms, check_net, describe_check
 from models.goals import Goal, Supervised
-from models.learner import JSON, PartName
+from models.learner import JSON
 from models.metrics import Costs
 from models.numerics import GradientCheck
 from models.optimizers import Descending, Optimizer, Rule
@@ -79,8 +79,7 @@ class Descent:
 
     def begin(self, split: Split) -> None:
         self.prepare(split.schema)
-        parts: dict[PartName, Part] = {"train": split.train, "validation": split.validation, "test": split.test}
-        self._parts = {name: self._goal.prepare(rows) for name, rows in parts.items()}
+        self._parts = {name: self._goal.prepare(rows) for name, rows in split.parts.items()}
         self._changes = self._training.augmentation.changes(split.schema)
         self._optimizer = make_optimizer(self._net.parameters(), self._training.rule)
         self._histograms, self._check = Histograms(), None

@@ -6,9 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from models.datasets import Part, Schema, Split
+from models.datasets import Part, PartName, Schema, Split
 from models.goals import Supervised
-from models.learner import PartName
 
 Shape = tuple[int | str, ...]  # a word stands for a size that the data decides, the same wherever it stands
 Learned = Mapping[str, Tensor]
@@ -46,8 +45,7 @@ class Fitted:
 
     def begin(self, split: Split) -> None:
         self.prepare(split.schema)
-        parts: dict[PartName, Part] = {"train": split.train, "validation": split.validation, "test": split.test}
-        self._parts = {name: self._goal.prepare(rows) for name, rows in parts.items()}
+        self._parts = {name: self._goal.prepare(rows) for name, rows in split.parts.items()}
 
     def train(self, step: int) -> None:
         rows, schema, y = self._parts["train"], self._schema, self._parts["train"].y

@@ -7,8 +7,8 @@ import torch
 from torch import Generator, Tensor
 
 from models.checkpoint import part
-from models.datasets import Schema, Split
-from models.learner import Model, PartName
+from models.datasets import PartName, Schema, Split
+from models.learner import Model
 
 
 class Lockstep:

@@ -10,10 +10,10 @@ from torch import Generator, Tensor, nn
 from models.autoencoder import Autoencoder, Reconstruction
 from models.checkpoint import part, require_fit
 from models.codes import Layer, corrupt
-from models.datasets import Part, Schema, Split
+from models.datasets import Part, PartName, Schema, Split
 from models.descent import Descent, Training
 from models.goals import rows_at_once
-from models.learner import JSON, PartName
+from models.learner import JSON
 from models.lockstep import derive_seeds
 from models.outputs import choose_output
 from models.units import Dense, Dropout, Flat
@@ -81,7 +81,7 @@ class PretrainedMLP:
 
     def begin(self, split: Split) -> None:
         self.prepare(split.schema)
-        self._parts = {"train": split.train, "validation": split.validation, "test": split.test}
+        self._parts = split.parts
         self._whole.begin(replace(split, train=choose_labelled(split.train, self._pretraining.labelled)))
 
     def train(self, step: int) -> None:

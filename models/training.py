@@ -7,8 +7,8 @@ from torch import Tensor
 
 from models.catalog import Trainer
 from models.checkpoint import decode_epoch, encode_epoch, join, part
-from models.datasets import Schema, Split
-from models.learner import JSON, EarlyStopping, Epoch, Inspectable, PartName
+from models.datasets import PartName, Schema, Split
+from models.learner import JSON, EarlyStopping, Epoch, Inspectable
 from models.lockstep import Lockstep
 from models.metrics import Costs
 from models.mistakes import judge

@@ -2,7 +2,7 @@
 
 from models.datasets.arrays import load_arrays
 from models.datasets.builtin import load
-from models.datasets.dataset import END, IGNORED, Dataset, Head, Part, Schema, Split
+from models.datasets.dataset import END, IGNORED, Dataset, Head, Part, PartName, Schema, Split
 from models.datasets.preprocessing import Column, Preprocessing
 from models.datasets.splits import split
 from models.datasets.tables import load_table
@@ -15,6 +15,7 @@ __all__ = [
     "Dataset",
     "Head",
     "Part",
+    "PartName",
     "Preprocessing",
     "Schema",
     "Split",

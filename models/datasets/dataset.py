@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from models.catalog import Form, Task
 from models.datasets.preprocessing import Column, Preprocessing, Unchanged
 
+PartName = Literal["train", "validation", "test"]
 IGNORED = -1  # the class of a step or head that has none
 END = 0  # the token that ends a sequence, and fills it up
 
@@ -124,3 +126,8 @@ class Split:
     validation: Part
     test: Part
     folds: tuple["Split", ...] = field(default=())
+
+    @property
+    def parts(self) -> dict[PartName, Part]:
+        """The three parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}

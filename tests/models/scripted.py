@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from models.datasets import Schema, Split
-from models.learner import PartName
+from models.datasets import PartName, Schema, Split
 
 
 class Scripted:

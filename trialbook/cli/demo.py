@@ -21,8 +21,11 @@ from rich.console import Console
 from trialbook import Client, wire
 from trialbook.cli.reading import headline
 from trialbook.cli.session import As, Output, say_json
+from trialbook.cli.submitting import free_name
 from trialbook.cli.watching import follow
 from trialbook.errors import TrialbookError
+from trialbook.spec import StudySpec
+from trialbook.starting import starting_spec
 from trialbook.words import duration, tested
 from trialbook.yaml_text import dump
 
@@ -117,17 +120,11 @@ def _evaluated(client: Client, study: wire.Study) -> wire.Study:
     return study
 
 
-def _spec(client: Client, trials: int) -> dict[str, Any]:
+def _spec(client: Client, trials: int) -> StudySpec:
     """A whole study: the trainer's example, how to search it, and for how long."""
-    [example] = [one["default_spec"] for one in client.list_trainers() if one["name"] == TRAINER]
-    return {**example, **SPEC, "name": _free_name(client), "budget": {"n_trials": trials}}
-
-
-def _free_name(client: Client) -> str:
-    """The study's name, numbered where a kept folder has one of that name."""
-    taken = {study.name for study in client.list_studies()}
-    names = (SPEC["name"] if number == 1 else f"{SPEC['name']}-{number}" for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
+    [trainer] = [one for one in client.list_trainers() if one["name"] == TRAINER]
+    changes = {**SPEC, "name": free_name(client, SPEC["name"]), "budget": {"n_trials": trials}}
+    return starting_spec(trainer, None, **changes)
 
 
 @contextmanager

@@ -74,8 +74,12 @@ def made_text(client: Client, trainer: str, data: str | None, trials: int | None
     chosen = None if data is None else _named(data, {one.name: one for one in client.list_datasets()}, "data set")
     changes: dict[str, Any] = {} if trials is None else {"budget": {"n_trials": trials}}
     spec = starting_spec(found, chosen, **changes)
-    free = name or next((one for one in names_like(spec.name) if not _exists(client, one)), spec.name)
-    return text_of(spec.model_copy(update={"name": free}))
+    return text_of(spec.model_copy(update={"name": name or free_name(client, spec.name)}))
+
+
+def free_name(client: Client, name: str) -> str:
+    """The name, or one like it that no study has."""
+    return next((one for one in names_like(name) if not _exists(client, one)), name)
 
 
 def _named(name: str, known: Mapping[str, T], kind: str) -> T:
