@@ -1,8 +1,8 @@
-"""What clients of a server saw: each call with what it asked, when, and what came of it; written and read as JSON lines.
+"""What clients of a server saw: each call, what it asked, when, and what came of it; written and read as JSON lines.
 
-A call has one of three outcomes. `ok`: an answer of 2xx came back whole. `refused`: an answer of another status came back
-whole, so the server says that nothing changed. `unknown`: no whole answer came, so the write may have happened, may still
-happen, or may never have reached the server.
+A call has one of three outcomes. `ok`: an answer of 2xx came back whole. `refused`: an answer of another status came
+back whole, so the server says that nothing changed. `unknown`: no whole answer came, so the write may have happened,
+may still happen, or may never have reached the server.
 """
 
 import json
@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Final:
-    """What the server holds at the end: studies as getStudy tells of them, trials as getTrial does, with their files."""
+    """What the server holds at the end: studies as getStudy tells of them, trials as getTrial does, with files."""
 
     studies: list[dict[str, Any]]
     trials: dict[str, list[dict[str, Any]]]  # by study's name, in the order of their numbers
