@@ -21,6 +21,7 @@ from service.api.express import Express
 from service.auth import Reader
 from service.context import Context
 from service.dashboard import (
+    compare_page,
     datasets_page,
     new_study_page,
     problem_pages,
@@ -45,6 +46,7 @@ BASE = "/api/v1"
 PAGES = (
     session_pages,
     studies_page,
+    compare_page,
     new_study_page,
     workers_page,
     datasets_page,

@@ -39,7 +39,7 @@ def around(request: Request) -> Around:
     """The frame of a request's page."""
     path = request.url.path
     first = f"/{path.split('/')[1]}"
-    section = "/" if first in ("/", "/studies") else first
+    section = "/" if first in ("/", "/studies", "/compare") else first
     search = request.query_params.get("q", "") if path == "/" else ""
     holder = request.scope.get("holder")
     known = None if holder == ANYONE else holder
