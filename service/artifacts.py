@@ -1,10 +1,14 @@
 """Files of trials: checkpoints, outputs, whatever a trainer keeps."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from fastapi.responses import FileResponse
 
+from service import telling
 from service.context import Context
+from service.files import sha256_of
 from service.leases import parse_lease
 from service.store import artifacts as store
 from service.store import reporting
@@ -13,12 +17,14 @@ from service.store.tokens import Holder
 from service.store.trials import find_trial, is_held
 from service.studies import NO_STUDY, find
 from service.trials import NO_TRIAL
-from trialbook.errors import CheckpointAhead, FieldError, Invalid, LeaseLost, NotFound
+from trialbook.errors import CheckpointAhead, FieldError, Invalid, NotFound, Removed
 from trialbook.values import FORBIDDEN_TEXT
 from trialbook.wire import Artifact
 
 LIMIT = 2 * 1024**3  # bytes of one file
 CHECKPOINT = "checkpoint"
+NO_CHECKPOINT = "The trial keeps no checkpoint: none was uploaded, or the trial is over and needs none."
+log = logging.getLogger("trialbook.server")
 
 
 def _check_name(name: str) -> None:
@@ -41,16 +47,16 @@ async def receive(
     if place is None:
         raise NotFound("The trial was deleted.")
     if place.attempt != held.attempt or place.state != "running":
-        raise LeaseLost
+        raise telling.write_refused(context.metrics, place.spec["name"], place.number, held.attempt)
     if name == CHECKPOINT and (place.last_step is None or (step or 0) > place.last_step):
         raise CheckpointAhead
     upload = await context.files.receive(chunks, LIMIT, sha256)
-    file = context.files.keep_artifact(upload)
+    file = await context.files.keep_artifact(upload)
     described = {"name": name, "step": step, "size": upload.size, "sha256": upload.sha256, "media_type": kind}
     put = await store.put_artifact(context.db, held.trial, held.attempt, file, described)
-    context.files.forget_artifact(put.unneeded)
+    await context.files.forget_artifacts([put.unneeded])
     if put.artifact is None:
-        raise LeaseLost
+        raise telling.write_refused(context.metrics, place.spec["name"], place.number, held.attempt)
     return put.artifact
 
 
@@ -67,10 +73,10 @@ async def send(context: Context, holder: Holder, study: str, number: int, name: 
     """One file, as an attachment. A worker gets only what belongs to a trial that it runs or evaluates."""
     _check_name(name)
     row = await _row(context, holder, study, number)
-    stored = await store.find_artifact(context.db, row, name)
-    if stored is None or not context.files.artifact(stored.file).exists():
-        raise NotFound("There is no artifact of that name.")
+    stored = await (_whole_checkpoint if name == CHECKPOINT else _find)(context, row, name)
     headers = {"etag": f'"{stored.artifact.sha256}"', "x-content-type-options": "nosniff"}
+    if stored.artifact.step is not None:
+        headers["trialbook-step"] = str(stored.artifact.step)
     return FileResponse(
         context.files.artifact(stored.file),
         media_type="application/octet-stream",
@@ -78,6 +84,28 @@ async def send(context: Context, holder: Holder, study: str, number: int, name: 
         content_disposition_type="attachment",
         headers=headers,
     )
+
+
+async def _find(context: Context, row: int, name: str) -> store.Stored:
+    stored = await store.find_artifact(context.db, row, name)
+    if stored is not None and stored.artifact.removed_at is not None:
+        raise Removed
+    if stored is None or not context.files.artifact(stored.file).exists():
+        raise NotFound(NO_CHECKPOINT if name == CHECKPOINT else "There is no artifact of that name.")
+    return stored
+
+
+async def _whole_checkpoint(context: Context, row: int, name: str) -> store.Stored:
+    """The newest checkpoint whose bytes are what was uploaded. Raises NotFound where there is none (any more)."""
+    while (stored := await store.find_artifact(context.db, row, name)) is not None:
+        path = context.files.artifact(stored.file)
+        if await asyncio.to_thread(sha256_of, path) == stored.artifact.sha256:
+            return stored
+        if await store.fall_back(context.db, row, stored.file):
+            log.error("a checkpoint is damaged: %s is not what was uploaded", stored.file, extra={"trial": row})
+            await context.files.forget_artifacts([stored.file])
+            context.bell.ring()
+    raise NotFound(NO_CHECKPOINT)
 
 
 async def _row(context: Context, holder: Holder, study: str, number: int) -> int:

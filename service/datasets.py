@@ -70,7 +70,6 @@ async def put(
     except Invalid:
         upload.path.unlink(missing_ok=True)
         raise
-    context.files.keep_dataset(upload)
     row = {
         "name": name,
         "owner": holder.owner,
@@ -80,7 +79,9 @@ async def put(
         "target": target,
         **found,
     }
-    kept = await store.put_dataset(context.db, row, anyone=holder.role == "admin")
+    async with context.files.hold():  # until the row names the file
+        await context.files.keep_dataset(upload)
+        kept = await store.put_dataset(context.db, row, anyone=holder.role == "admin")
     if kept is None:
         raise Forbidden("That data set is somebody else's.")
     return kept
@@ -107,5 +108,11 @@ async def delete(context: Context, holder: Holder, name: str) -> None:
     sha256 = await store.delete_dataset(context.db, name, holder.owner, anyone=holder.role == "admin")
     if sha256 is None:
         raise NotFound(NO_SET)
-    if not await store.is_needed(context.db, sha256):
-        context.files.dataset(sha256).unlink(missing_ok=True)
+    await forget(context, sha256)
+
+
+async def forget(context: Context, sha256: str) -> None:
+    """Delete a set's bytes if no set and no study refers to them; while somebody holds them, the sweep will."""
+    async with context.files.deleting() as may:
+        if may and not await store.is_needed(context.db, sha256):
+            context.files.dataset(sha256).unlink(missing_ok=True)

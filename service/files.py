@@ -1,17 +1,30 @@
-"""Bytes on a local folder: uploads are written aside and renamed, so that no partial file is ever seen."""
+"""Bytes on a local folder: uploads are written aside, synced and renamed, so that no partial file is ever seen.
+
+Whoever needs files to stay (a backup, or who is about to store a row that names one) holds the folder; deletions are
+left for later meanwhile. The lock is the kernel's, so it goes with a process that is killed, and counts for all that
+share the folder.
+"""
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from trialbook.errors import FieldError, Invalid, StorageFull, TooLarge
 
 ABANDONED = 86400.0  # seconds
+PATIENCE = 0.5  # seconds that a deletion waits for another's
+LOOK_AGAIN = 0.01
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ARTIFACTS, DATASETS, INCOMING = "artifacts", "datasets", "incoming"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,18 +41,13 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("artifacts", "datasets", "incoming"):
+        self._turn = asyncio.Lock()
+        for folder in (ARTIFACTS, DATASETS, INCOMING):
             (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def forget_abandoned(self, now: float) -> None:
-        """Delete what uploads of a day ago or more left behind when their server was killed; `now` in seconds."""
-        for left in (self.root / "incoming").iterdir():
-            if left.stat().st_mtime < now - ABANDONED:
-                left.unlink(missing_ok=True)
 
     async def receive(self, chunks: AsyncIterator[bytes], limit: int, sha256: str | None) -> Upload:
         """Write a body to a file aside. Raises TooLarge, StorageFull, or Invalid where the hash differs."""
-        path = self.root / "incoming" / secrets.token_hex(16)
+        path = self.root / INCOMING / secrets.token_hex(16)
         try:
             size, digest = await self._write(path, chunks, limit)
             if sha256 is not None and digest != sha256.lower():
@@ -51,46 +59,149 @@ class Files:
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes], limit: int) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
-        with path.open("xb") as file:
+        with _storage():
+            file = path.open("xb", buffering=0)  # a buffer would be written once more when a full disk's file is closed
+        with file:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > limit:
                     raise TooLarge
                 digest.update(chunk)
-                await _checked(file.write, chunk)
-            await _checked(file.flush)
-            await _checked(os.fsync, file.fileno())
+                await _in_thread(_write_all, file.fileno(), chunk)
+            await _in_thread(os.fsync, file.fileno())
         return size, digest.hexdigest()
 
-    def keep_artifact(self, upload: Upload) -> str:
-        """Move an upload to the artifacts; its name there."""
+    async def keep_artifact(self, upload: Upload) -> str:
+        """Move an upload to the artifacts, for good once this returns; its name there. Raises StorageFull."""
         name = secrets.token_hex(16)
-        upload.path.rename(self.artifact(name))
+        await self._keep(upload, self.artifact(name))
         return name
 
-    def keep_dataset(self, upload: Upload) -> Path:
-        """Move an upload to the data sets, under its hash."""
-        upload.path.rename(self.dataset(upload.sha256))
-        return self.dataset(upload.sha256)
+    async def keep_dataset(self, upload: Upload) -> Path:
+        """Move an upload to the data sets, under its hash. Raises StorageFull."""
+        path = self.dataset(upload.sha256)
+        await self._keep(upload, path)
+        return path
+
+    async def _keep(self, upload: Upload, path: Path) -> None:
+        try:
+            await _in_thread(move, upload.path, path)
+        except BaseException:
+            upload.path.unlink(missing_ok=True)
+            raise
 
     def artifact(self, name: str) -> Path:
         """Where an artifact lies."""
-        return self.root / "artifacts" / name
+        return self.root / ARTIFACTS / name
 
     def dataset(self, sha256: str) -> Path:
         """Where a data set lies."""
-        return self.root / "datasets" / sha256
+        return self.root / DATASETS / sha256
 
-    def forget_artifact(self, name: str | None) -> None:
-        """Delete an artifact's bytes."""
-        if name is not None:
-            self.artifact(name).unlink(missing_ok=True)
+    async def forget_artifacts(self, names: Iterable[str | None]) -> None:
+        """Delete artifacts' bytes; while somebody holds the folder they are left to the sweep of files without rows."""
+        wanted = [self.artifact(name) for name in names if name]
+        if wanted:
+            async with self.deleting() as may:
+                if may:
+                    await asyncio.to_thread(_unlink, wanted)
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """As long as this is held, no file is deleted, by any process."""
+        with self._lock() as lock:
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_SH)
+            yield
+
+    @asynccontextmanager
+    async def deleting(self) -> AsyncIterator[bool]:
+        """Whether files may be deleted now: nobody holds them, and nobody will before this ends."""
+        async with self._turn:
+            with self._lock() as lock:
+                for _ in range(round(PATIENCE / LOOK_AGAIN)):
+                    if may := _exclusive(lock):
+                        break
+                    await asyncio.sleep(LOOK_AGAIN)
+                yield may
+
+    @contextmanager
+    def _lock(self) -> Iterator[int]:
+        lock = os.open(self.root / "files.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield lock
+        finally:
+            os.close(lock)
+
+    def older(self, folder: str, before: float) -> list[str]:
+        """The names in a folder (ARTIFACTS, DATASETS, INCOMING) that were last written before a time in seconds."""
+        with os.scandir(self.root / folder) as found:
+            return [one.name for one in found if _written(one) < before]
+
+    def forget_abandoned(self, now: float) -> None:
+        """Delete what uploads of a day ago or more left behind when their server was killed; `now` in seconds."""
+        _unlink([self.root / INCOMING / name for name in self.older(INCOMING, now - ABANDONED)])
 
 
-async def _checked(call: Callable[..., object], *arguments: object) -> None:
+def sha256_of(path: Path) -> str | None:
+    """A file's SHA-256 in hexadecimal digits; None where there is no file, or the disk can't read it."""
     try:
-        await asyncio.to_thread(call, *arguments)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def move(path: Path, to: Path) -> None:
+    """Rename a synced file, so that a power cut can't undo it."""
+    path.rename(to)
+    sync_folder(to.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's entries to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _written(entry: "os.DirEntry[str]") -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:  # another process was quicker
+        return float("inf")
+
+
+def _exclusive(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise StorageFull from None
         raise
+
+
+async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
+    with _storage():
+        return await asyncio.to_thread(call, *arguments)

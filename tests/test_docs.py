@@ -41,6 +41,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "`early_stopping`": spec.EarlyStopping,
     "`budget`": spec.Budget,
     "`trial`": spec.TrialPolicy,
+    "`artifacts`": spec.Keeping,
 }
 SMALL = {
     "name": "small",

@@ -5,7 +5,7 @@
   - BadRequest 400: MalformedJSON, TooDeep, DuplicateKey, InvalidHost
   - Unauthorized 401
   - Forbidden 403: CrossSite
-  - NotFound 404, MethodNotAllowed 405
+  - NotFound 404: Removed; MethodNotAllowed 405; RequestTimeout 408
   - Conflict 409: NameTaken, LeaseLost, AlreadyFinished, StepConflict, CheckpointAhead, WrongState, KeyReused
   - TooLarge 413, UnsupportedMediaType 415
   - Invalid 422: UnknownField, OutOfRange, InvalidText
@@ -124,11 +124,24 @@ class NotFound(TrialbookError):
     code = "not-found"
 
 
+class Removed(NotFound):
+    """The file was removed: its study keeps the files of its best trials only (artifacts.keep_best)."""
+
+    code = "removed"
+
+
 class MethodNotAllowed(TrialbookError):
     """This address exists, but not with that method."""
 
     status = 405
     code = "method-not-allowed"
+
+
+class RequestTimeout(TrialbookError):
+    """The body did not come in time."""
+
+    status = 408
+    code = "request-timeout"
 
 
 class Conflict(TrialbookError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Protocol
 
-from trialbook.errors import NotFound, TrialbookError
+from trialbook.errors import NotFound, Removed, TrialbookError
 from trialbook.wire import Artifact
 
 MODEL = ("model.safetensors", "model.json")  # the parameters, and what else is needed to predict
@@ -44,10 +44,13 @@ def media_type_of(content: bytes | Path) -> str:
 def download_model(client: Serving, study: str, number: int, folder: Path, progress: Progress) -> None:
     """Bring a trial's model into a folder, whole or not at all, in place of one that is there.
 
-    Raises FileExistsError for a folder that holds other things alone, NotFound where the trial keeps no model.
+    Raises FileExistsError for a folder that holds other things alone, NotFound where the trial keeps no model,
+    Removed where it has kept one.
     """
     _require_place(folder)
     files = [one for one in client.list_artifacts(study, number) if one.name in MODEL]
+    if any(one.removed_at is not None for one in files):
+        raise Removed
     if len(files) < len(MODEL):
         raise NotFound(
             f"Trial {number} of {study} keeps no model; complete and pruned trials of the book's trainers do."

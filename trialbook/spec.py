@@ -201,6 +201,12 @@ class TrialPolicy(Value):
     folds: Annotated[int, Field(ge=1, le=100)] = 1
 
 
+class Keeping(Value):
+    """Which files of finished trials are kept. What a trial printed always is, a checkpoint never."""
+
+    keep_best: Annotated[int, Field(ge=1, le=10**7)] | None = None  # those of so many trials; None: of all
+
+
 class StudySpec(Value):
     """A whole study: the objective, the space, how to search it, and when to end."""
 
@@ -213,6 +219,7 @@ class StudySpec(Value):
     early_stopping: EarlyStopping | None = None
     budget: Budget = Budget()
     trial: TrialPolicy = TrialPolicy()
+    artifacts: Keeping = Keeping()
     priority: Annotated[Finite, Field(gt=0, le=1000)] = 1
     tags: Annotated[dict[Text, Annotated[Clean, Field(max_length=1000)]], Field(max_length=50)] = {}
     notes: LongText = ""

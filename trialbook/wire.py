@@ -242,6 +242,7 @@ class Artifact(Answer):
     step: int | None
     attempt: int
     created_at: datetime
+    removed_at: datetime | None = None  # by the study's rule of what is kept
 
 
 class Dataset(Answer):

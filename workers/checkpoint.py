@@ -35,6 +35,16 @@ def read(path: Path) -> dict[str, Any]:  # Any: as in Tensors
         raise Unreadable(str(error)) from error
 
 
+def step_of(path: Path) -> int | None:
+    """The step that a checkpoint was saved at; None for a file that does not tell. Raises Unreadable."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            step = (file.metadata() or {}).get("step")
+    except (SafetensorError, OSError) as error:
+        raise Unreadable(str(error)) from error
+    return int(step) if step is not None and step.isdigit() else None
+
+
 def _write_arrays(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:
     import numpy as np
     from safetensors.numpy import save_file

@@ -62,6 +62,17 @@ class Orders:
             return self._changed.wait_for(lambda: self.answered >= count or self.order is not None, patience)
 
 
+def _resume_step(assignment: Assignment) -> int | None:
+    """The saved file's own step: where the newest checkpoint is damaged, the server gives the one before."""
+    if assignment.checkpoint is None:
+        return None
+    try:
+        step = checkpoint.step_of(assignment.checkpoint)
+    except checkpoint.Unreadable:
+        return None
+    return assignment.lease.resume_step if step is None else step
+
+
 class Trial:
     """One attempt at a trial: `params`, `seed`, `study`, `number`, `attempt`; `data` is the path of an uploaded set.
 
@@ -81,7 +92,7 @@ class Trial:
         self.study, self.number, self.attempt, self.seed = lease.study, lease.number, lease.attempt, lease.seed
         self.params: dict[str, Any] = {**lease.objective.fixed, **lease.params}  # Any: JSON
         self.data = assignment.data
-        self.resume_step = lease.resume_step if assignment.checkpoint else None
+        self.resume_step = _resume_step(assignment)
         self.attributes: dict[str, Any] = {}  # Any: JSON
         self._assignment, self._channel, self._orders, self._clock = assignment, channel, orders, clock
         self._sent_at: deque[float] = deque()  # of the reports without an answer

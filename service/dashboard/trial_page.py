@@ -70,7 +70,7 @@ def trial_view(study: Study, trial: TrialDetail, files: tuple[Artifact, ...], ur
     spec = StudySpec.model_validate(study.spec)
     metric = spec.objective.metric
     patience = spec.early_stopping.patience if spec.early_stopping else None
-    names = {one.name for one in files}
+    names = {one.name for one in files if one.removed_at is None}
     return TrialPage(
         study=study,
         trial=trial,

@@ -195,11 +195,14 @@ async def change_study(db: Database, study_id: int, change: Change) -> bool:
 
 
 DELETE = text("delete from studies where id = :id")
-FILES = text("select file from artifacts a join trials t on t.id = a.trial_id where t.study_id = :id")
+FILES = text("""
+    select unnest(array[file, previous_file]) as file from artifacts a join trials t on t.id = a.trial_id
+    where t.study_id = :id
+""")
 FORGET_EVENTS = text("delete from events where study_id = :id")
 
 
-async def delete_study(db: Database, study_id: int) -> list[str]:
+async def delete_study(db: Database, study_id: int) -> list[str | None]:
     """Delete a study and all that belongs to it; the files that its artifacts were kept in."""
     async with db.begin() as connection:
         await cancel_open(connection, study_id, "the study was deleted")

@@ -215,9 +215,19 @@ artifacts = Table(
     Column("size", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("media_type", Text, nullable=False),
-    Column("file", Text, nullable=False),
+    Column("file", Text, nullable=False),  # empty once removed
     Column("created_at", TIME, nullable=False, server_default=NOW),
+    Column("previous", JSONB),  # a checkpoint's predecessor: attempt, step, size, sha256
+    Column("previous_file", Text),
+    Column("removed_at", TIME),  # by the study's rule of what is kept
+    Index("ix_artifacts_file", "file"),
 )
+Index(
+    "ix_artifacts_previous_file",
+    artifacts.c.previous_file,
+    postgresql_where=text("previous_file is not null"),
+)
+Index("ix_artifacts_checkpoints", artifacts.c.trial_id, postgresql_where=text("name = 'checkpoint'"))
 
 datasets = Table(
     "datasets",
