@@ -12,10 +12,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from service.json_body import escape
-from service.store.faults import FAULTS, is_passing
-from trialbook.errors import BY_STATUS, FieldError, Internal, TrialbookError, Unavailable, invalid
-
-log = logging.getLogger("trialbook.server")
+from service.logs import tell
+from service.store.faults import FAULTS, is_full, is_passing
+from trialbook.errors import BY_STATUS, FieldError, Internal, StorageFull, TrialbookError, Unavailable, invalid
 
 CODES = {
     "extra_forbidden": "unknown-field",
@@ -45,6 +44,8 @@ def problem(error: TrialbookError, instance: str) -> Response:
         headers["retry-after"] = str(max(1, round(error.retry_after or 1)))
     if error.allow:
         headers["allow"] = error.allow
+    if error.status == 408:
+        headers["connection"] = "close"  # the rest of the body may still come, and is nobody's request
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(json.dumps(body), error.status, headers, "application/problem+json")
@@ -85,7 +86,9 @@ def from_validation(error: ValidationError, body: Any) -> TrialbookError:
 
 
 def from_database(error: Exception) -> TrialbookError:
-    """503 for what passes by itself, 500 for what is a mistake of ours."""
+    """507 for a full disk, 503 for what passes by itself, 500 for what is a mistake of ours."""
+    if is_full(error):
+        return StorageFull()
     return Unavailable(retry_after=1) if is_passing(error) else Internal()
 
 
@@ -113,8 +116,14 @@ def failed(request: Request, error: Exception, show: Show = show) -> Response:
     """The answer where the database failed a request."""
     answer = from_database(error)
     level = logging.ERROR if answer.status == 500 else logging.WARNING
-    log.log(level, "a statement failed", exc_info=error, extra={"request": instance(request)})
+    tell("statement-failed", level=level, error=error)
     return show(request, answer)
+
+
+def unexpected(request: Request, error: Exception, show: Show = show) -> Response:
+    """The answer where our own code failed; what happened is in the log alone."""
+    tell("request-failed", level=logging.ERROR, error=error)
+    return show(request, Internal())
 
 
 def install(app: FastAPI, show: Show = show) -> None:
@@ -137,13 +146,8 @@ def install(app: FastAPI, show: Show = show) -> None:
     async def database(request: Request, error: Exception) -> Response:
         return failed(request, error, show)
 
-    async def anything(request: Request, error: Exception) -> Response:
-        log.error("unexpected error", exc_info=error, extra={"request": instance(request)})
-        return show(request, Internal())
-
     app.add_exception_handler(TrialbookError, ours)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
     for kind in FAULTS:
         app.add_exception_handler(kind, database)
-    app.add_exception_handler(Exception, anything)

@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+import time
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,17 +19,21 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from service import auth
+from service import auth, logs
 from service.app import LOOPBACK, create_app
 from service.fits import Fitters
+from service.logs import tell
+from service.metrics import Metrics
+from service.protocol import Deadlined
 from service.settings import Settings
 from service.store.database import Database
 from service.store.migrating import migrate
-from service.store.postgres import EmbeddedPostgres
-from service.suggester import suggest_for_ever, until_parent_ends
+from service.store.postgres_keeper import kept
+from service.suggester import Suggested, suggest_for_ever, until_parent_ends
 
-STOP_SECONDS = 8
-log = logging.getLogger("trialbook.server")
+STOP_SECONDS = 8.0  # for what was under way when the server was told to stop
+CLOSING_SECONDS = 1  # more, for what came in after that
+LOOK_AGAIN = 0.02
 
 
 class Refused(Exception):
@@ -40,12 +46,8 @@ def database(settings: Settings) -> Iterator[str]:
     if (url := settings.read_database_url()) is not None:
         yield url
         return
-    embedded = EmbeddedPostgres(settings.data)
-    url = embedded.start()
-    try:
+    with kept(settings.data) as url:
         yield url
-    finally:
-        embedded.stop()
 
 
 def first_token(settings: Settings) -> str:
@@ -68,7 +70,9 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop. Raises Refused, or what the database or the socket says."""
     if settings.no_auth and settings.host not in LOOPBACK:
         raise Refused(Refused.__doc__)
+    logs.install(settings.log_level)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _allow_many_connections()
     with database(settings) as url:
         migrate(url)
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -77,35 +81,46 @@ def serve(settings: Settings) -> None:
         uvloop.run(_serve(settings, url, listener))
 
 
+def _allow_many_connections() -> None:
+    """Each connection is an open file, and the usual soft limit of 1,024 is for programs that use select(2)."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def reachable(host: str, port: int) -> str:
     """An address at which a server that listens at `host` answers on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def keep_suggesting(url: str) -> None:
-    """Run a suggester as a child process, again whenever it ends, until cancelled."""
+async def keep_suggesting(url: str, metrics: Metrics) -> None:
+    """Run a suggester as a child process, again whenever it ends, until cancelled; what it did goes to the metrics."""
     environment = {**os.environ, "TRIALBOOK_DATABASE_URL": url, "OMP_NUM_THREADS": "1"}
     environment.pop("TRIALBOOK_DATABASE_URL_FILE", None)
     while True:
         # -P: a folder named `service` where the operator happens to be is not ours.
         command = (sys.executable, "-P", "-m", "service", "suggest", "--with-parent")
         # Its standard input stays open as long as this process lives, even to a kill -9; then it ends by itself.
-        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL, env=environment)
+        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
+        assert child.stdout is not None  # noqa: S101  # it is a pipe
         try:
+            async for line in child.stdout:
+                metrics.suggestion(Suggested(**json.loads(line)))
             await child.wait()
         except asyncio.CancelledError:
             child.terminate()
             await child.wait()
             raise
-        log.warning("the suggester ended with code %s; starting another", child.returncode)
+        metrics.suggesters.inc()
+        tell("suggester-restarted", level=logging.WARNING, code=child.returncode)
         await asyncio.sleep(1)
 
 
 async def _suggest(url: str, *, with_parent: bool) -> None:
     db = Database(url, pool_size=3)
     async with Fitters() as fits:
-        tasks = [asyncio.create_task(suggest_for_ever(db, fits))]
+        tell_parent = _print_line if with_parent else None
+        tasks = [asyncio.create_task(suggest_for_ever(db, fits, tell_parent))]
         if with_parent:
             tasks.append(asyncio.create_task(until_parent_ends()))
         try:
@@ -118,6 +133,7 @@ async def _suggest(url: str, *, with_parent: bool) -> None:
 
 def suggest(settings: Settings, *, with_parent: bool) -> None:
     """Make suggestions until told to stop, or until the process that started this one ends."""
+    logs.install(settings.log_level)
     with database(settings) as url:
         asyncio.run(_suggest(url, with_parent=with_parent))
 
@@ -126,20 +142,27 @@ async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     app = create_app(settings, url)
     config = uvicorn.Config(
         app,
+        http=Deadlined,
+        ws="none",
+        log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="on",
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_graceful_shutdown=CLOSING_SECONDS,
         server_header=False,
         proxy_headers=False,
     )
     server = Announced(config, app, settings, listener)
-    suggester = asyncio.create_task(keep_suggesting(url))
+    suggester = asyncio.create_task(keep_suggesting(url, app.state.metrics))
     try:
         await server.serve(sockets=[listener])
     finally:
         suggester.cancel()
         await asyncio.gather(suggester, return_exceptions=True)
+
+
+def _print_line(done: Suggested) -> None:
+    print(json.dumps(vars(done)), flush=True)
 
 
 class Announced(uvicorn.Server):
@@ -154,12 +177,24 @@ class Announced(uvicorn.Server):
         """SIGTERM and SIGINT stop gently, and that is all: uvicorn would raise them again and skip what follows."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, self._stop)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # what follows is short, and the database should end well
+
+    def _stop(self) -> None:
+        """Stop gently; asked again, wait for nobody any more."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._say_stopping()
+
+    def _say_stopping(self) -> None:
+        if (context := getattr(self._app.state, "context", None)) is not None:
+            context.stopping = True
+            context.bell.ring()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce."""
@@ -174,7 +209,12 @@ class Announced(uvicorn.Server):
         print(json.dumps(ready), flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let long polls and streams end, then stop."""
-        self._app.state.context.stopping = True
-        self._app.state.context.bell.ring()
+        """Let end what is under way, answering meanwhile that this server is stopping; then stop listening."""
+        self._say_stopping()
+        load = self._app.state.context.load
+        tell("stopping", **load.now)
+        under_way, deadline = set(load.requests), time.monotonic() + STOP_SECONDS
+        while under_way & load.requests and time.monotonic() < deadline and not self.force_exit:
+            await asyncio.sleep(LOOK_AGAIN)
         await super().shutdown(sockets)
+        tell("stopped")

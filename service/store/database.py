@@ -15,6 +15,8 @@ from sqlalchemy import TextClause
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import make_url
 
+from service.store.faults import DatabaseAway
+
 # Milliseconds. A statement that takes longer is a fault somewhere; the caller is told 503 and tries again.
 LIMITS = {
     "statement_timeout": "10000",
@@ -26,7 +28,12 @@ LIMITS = {
 }
 DIALECT = registry.load("postgresql.asyncpg")()  # how parameters are spelled
 PATIENCE = 5.0  # seconds until a connection must be free
+WAITERS = 1000  # who may wait for one at the same time
 Row = Mapping[str, Any]  # Any: a column by its name
+
+
+class Full(TimeoutError):
+    """Too many wait for a connection already."""
 
 
 class Transaction:
@@ -58,6 +65,7 @@ class Database:
         self._dsn = dsn_of(url)
         self._size = pool_size
         self._pool: Any = None  # Any: asyncpg has no types
+        self.waiting = 0  # who waits for a connection
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
@@ -79,8 +87,32 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         pool = self._pool or await self._opened()
-        async with pool.acquire(timeout=PATIENCE) as connection:
+        if self.waiting >= WAITERS:
+            raise Full
+        self.waiting += 1
+        try:
+            connection = await pool.acquire(timeout=PATIENCE)
+        except (OSError, asyncpg.InternalClientError) as error:  # no socket, nobody behind it, or all are in use
+            raise DatabaseAway from error
+        finally:
+            self.waiting -= 1
+        try:
             yield connection
+        except asyncpg.ReadOnlySQLTransactionError:
+            connection.terminate()  # a standby by now: a new connection may find who took over
+            raise
+        finally:
+            await pool.release(connection)
+
+    @property
+    def size(self) -> int:
+        """How many connections there are."""
+        return 0 if self._pool is None else int(self._pool.get_size())
+
+    @property
+    def in_use(self) -> int:
+        """How many of them are in use."""
+        return 0 if self._pool is None else self.size - int(self._pool.get_idle_size())
 
     async def _opened(self) -> Any:
         async with self._opening:

@@ -11,11 +11,14 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ACCOUNT_NAME = "trialbook"
+LIST_IN_USE = (1, 9, 10)  # useradd's codes where another one is at work: can't lock the list, name taken, group taken
+LOOK_AGAIN = 0.05  # seconds
 LONGEST_SOCKET_FOLDER = 80  # bytes; the kernel takes 104 (macOS) or 108 for the folder and "/.s.PGSQL.5432.lock"
 
 
@@ -60,10 +63,7 @@ def choose_account() -> Account:
     """Our own account, or for root an unprivileged one, made when it is missing."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), None)
-    try:
-        entry = pwd.getpwnam(ACCOUNT_NAME)
-    except KeyError:
-        entry = _make_account()
+    entry = make_account(ACCOUNT_NAME)
     return Account(entry.pw_uid, entry.pw_gid, ())
 
 
@@ -118,19 +118,35 @@ def write_private(path: Path, text: str, account: Account) -> None:
     Path(file.name).replace(path)
 
 
-def _make_account() -> pwd.struct_passwd:
+def make_account(name: str, *, patience: float = 15.0) -> pwd.struct_passwd:
+    """The account of that name, made if it is missing; another process may make it, or one of its own, meanwhile.
+
+    `patience` in seconds: how long others may hold the system's list of accounts. Raises PostgresFailed.
+    """
     useradd = shutil.which("useradd") or "/usr/sbin/useradd"
     options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    with suppress(FileNotFoundError):  # judged by what stands afterwards, as another process may make it meanwhile
-        command = [useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT_NAME]
-        subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    deadline, said = time.monotonic() + patience, ""
+    while (entry := _find_account(name)) is None:
+        try:
+            command = [useradd, *options, "--shell", "/usr/sbin/nologin", name]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            said, passes = done.stderr.strip(), done.returncode in (0, *LIST_IN_USE)
+        except OSError as error:
+            said, passes = str(error), False
+        if time.monotonic() > deadline or not (passes or _find_account(name)):
+            raise PostgresFailed(
+                f"PostgreSQL does not run as root and no account named {name} could be made for it ({said}); "
+                "make one, run as another user, or name a database of your own by TRIALBOOK_DATABASE_URL"
+            )
+        time.sleep(LOOK_AGAIN)
+    return entry
+
+
+def _find_account(name: str) -> pwd.struct_passwd | None:
     try:
-        return pwd.getpwnam(ACCOUNT_NAME)
+        return pwd.getpwnam(name)
     except KeyError:
-        raise PostgresFailed(
-            f"PostgreSQL does not run as root and no account named {ACCOUNT_NAME} could be made for it; "
-            "make one, run as another user, or name a database of your own by TRIALBOOK_DATABASE_URL"
-        ) from None
+        return None
 
 
 def _let_in(data_dir: Path, account: Account, temporary: Path) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,12 +85,16 @@ def _runs(packages: Path, account: Account) -> bool:
 
 def _copy(packages: Path, copy: Path) -> None:
     """Binaries and libraries keep their places to each other, as the binaries find their libraries by these."""
-    unfinished = copy.with_name(f"{copy.name}.new")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{copy.name}.new-", dir=copy.parent))  # another may copy meanwhile
     ignored = shutil.ignore_patterns("include", "*.a")
     for folder in (f"{WHEEL}/{RELEASE}", f"{WHEEL}.libs"):
         shutil.copytree(packages / folder, unfinished / folder, symlinks=True, ignore=ignored)
     for path in (unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-    unfinished.rename(copy)
+    try:
+        unfinished.rename(copy)
+    except OSError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if not copy.exists():
+            raise
