@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import problems, search
+from service import health, problems, search, telling
 from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.api.express import Express
@@ -34,13 +34,17 @@ from service.dashboard import (
 )
 from service.events import stream
 from service.files import Files
+from service.load import Load
+from service.logs import request_id, tell
+from service.metrics import Metrics
+from service.retention import keep_for_ever
 from service.settings import Settings
 from service.store import closing, evaluating, sweeping
 from service.store.database import Database
 from service.store.reporting import MetricSets
 from service.studies import find
 from trialbook import __version__
-from trialbook.errors import InvalidHost, Unavailable
+from trialbook.errors import InvalidHost, TrialbookError
 
 BASE = "/api/v1"
 PAGES = (
@@ -65,7 +69,6 @@ HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'self'",
 }
-log = logging.getLogger("trialbook.server")
 
 
 def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) -> FastAPI:
@@ -75,17 +78,25 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         db = Database(database_url, pool_size=pool_size)
         secret = await sweeping.server_secret(db, secrets.token_bytes(32))
-        app.state.context = Context(db, settings, secret, Files(settings.data), MetricSets(db))
+        files = Files(settings.data)
+        context = Context(db, settings, secret, files, MetricSets(db), metrics=metrics, load=load)
+        app.state.context = context
+        app.state.health = health.Health(context, database_url)
         app.state.context.files.forget_abandoned(time.time())
         await beat(app.state.context, tolerated=TICK)  # before any lease is seen as expired for want of a server
         clockwork = asyncio.create_task(tick_for_ever(app.state.context))
+        housekeeping = asyncio.create_task(keep_for_ever(app.state.context))
         await asyncio.to_thread(import_module, search.SAMPLERS["sobol"])  # slow to load: not within a first lease
         yield
         app.state.context.stopping = True
         app.state.context.bell.ring()
         clockwork.cancel()
+        housekeeping.cancel()
+        await app.state.health.close()
         await db.close()
 
+    metrics, load = Metrics(), Load()
+    metrics.watch(load)
     app = FastAPI(
         title="Trialbook",
         version=__version__,
@@ -94,20 +105,17 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         docs_url=None,
         redoc_url=None,
     )
-    registry = CollectorRegistry()
-    durations = Histogram(
-        "trialbook_request_seconds", "Time to answer, by route.", ["method", "route", "status"], registry=registry
-    )
+    app.state.metrics = metrics
     for module in (studies, trials, leases, evaluations, others):
         app.include_router(module.router, prefix=BASE)
     for page in PAGES:
         app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=rendering.FOLDER / "static"), name="static")
     _add_stream(app)
-    _add_health(app, registry)
+    health.install(app)
     problems.install(app, problem_pages.show)
     app.add_middleware(Express)
-    app.add_middleware(Frame, local=settings.host in LOOPBACK, durations=durations)
+    app.add_middleware(Frame, local=settings.host in LOOPBACK, metrics=metrics, load=load)
     return app
 
 
@@ -121,52 +129,35 @@ def _add_stream(app: FastAPI) -> None:
         return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 
 
-def _add_health(app: FastAPI, registry: CollectorRegistry) -> None:
-    @app.get("/healthz", operation_id="health", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        """Whether this process lives."""
-        return {"status": "ok", "version": __version__}
-
-    @app.get("/readyz", operation_id="ready", tags=["health"])
-    async def readyz(context: Ctx) -> dict[str, str]:
-        """Whether requests can be served: the database answers and the server is not stopping."""
-        if context.stopping:
-            raise Unavailable("The server is stopping.")
-        await sweeping.any_expired(context.db)
-        return {"status": "ready"}
-
-    @app.get("/metrics", operation_id="metrics", tags=["health"], include_in_schema=False)
-    async def metrics() -> Response:
-        """Prometheus' metrics."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-
 async def tick_for_ever(context: Context) -> None:
     """Once a second: note that the service lives, end what time has ended, wake who may find work."""
     while True:
         try:
             await tick(context)
-        except Exception:  # the next tick tries again; a database that is away is no reason to stop ticking
-            log.warning("a tick failed", exc_info=True)
+        except Exception as error:  # the next tick tries again; a database that is away is no reason to stop ticking
+            tell("tick-failed", level=logging.WARNING, error=error)
         await asyncio.sleep(TICK)
 
 
 async def beat(context: Context, *, tolerated: float) -> None:
     """Note that the service lives; an outage costs no live worker its lease."""
     ttl = max(context.settings.lease_seconds, RETURN_SECONDS)
-    await sweeping.beat(context.db, tolerated=tolerated, ttl=ttl)
+    if prolonged := await sweeping.beat(context.db, tolerated=tolerated, ttl=ttl):
+        telling.outage_noticed(context.metrics, prolonged)
+    context.ticked = time.monotonic()
 
 
 async def tick(context: Context) -> None:
     """What time alone brings about."""
     await beat(context, tolerated=TOLERATED)
-    await sweeping.fail_expired(context.db)
+    telling.trials_lost(context.metrics, await sweeping.fail_expired(context.db))
     await evaluating.give_up_expired(context.db)
     await sweeping.forget_old_events(context.db)
     for study in await sweeping.out_of_time(context.db):
-        await closing.end_study(context.db, study, "completed", "its time is up")
+        ended = await closing.end_study(context.db, study, "completed", "its time is up")
+        telling.study_ended(context.metrics, ended)
     for study in await sweeping.fully_made(context.db):
-        await closing.settle(context.db, study)
+        telling.study_ended(context.metrics, await closing.settle(context.db, study))
     await _look_at_limits(context)
     if await sweeping.any_expired(context.db):
         context.bell.ring()
@@ -182,17 +173,19 @@ async def _look_at_limits(context: Context) -> None:
         if one.epochs_left is not None:
             context.epochs.learn(one.study_id, one.epochs_left, stored.get(one.study_id, 0))
         if one.is_spent:
-            await closing.end_if_spent(context.db, one.study_id)
+            telling.study_ended(context.metrics, (await closing.end_if_spent(context.db, one.study_id)).ended)
     context.epochs.look_at = clock() + REST * (clock() - begun)
 
 
 class Frame:
-    """Around every request: its id, the Host check on loopback, security headers, its duration. Plain ASGI."""
+    """Around every request: its id, the Host check on loopback, a bound on how many there are, security headers, the
+    answer where the code failed, its duration. Plain ASGI."""
 
-    def __init__(self, app: ASGIApp, *, local: bool, durations: Histogram) -> None:
+    def __init__(self, app: ASGIApp, *, local: bool, metrics: Metrics, load: Load) -> None:
         self._app = app
         self._local = local
-        self._durations = durations
+        self._metrics = metrics
+        self._load = load
         self._headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -200,7 +193,8 @@ class Frame:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         scope["request_id"] = secrets.token_hex(8)
-        begun, status = time.perf_counter(), "500"
+        request_id.set(scope["request_id"])
+        begun, status = time.perf_counter(), None
 
         async def framed(message: Message) -> None:
             nonlocal status
@@ -214,13 +208,33 @@ class Frame:
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
-        if self._local and not _is_local_host(scope):
-            await problems.problem(InvalidHost(), scope["request_id"])(scope, receive, framed)
-        else:
-            await self._app(scope, receive, framed)
-        route = getattr(scope.get("route"), "path", "none")
-        self._durations.labels(scope["method"], route, status).observe(time.perf_counter() - begun)
+        try:
+            await self._bounded(scope, receive, framed)
+        except TrialbookError as error:
+            await problems.problem(error, scope["request_id"])(scope, receive, framed)
+        except ClientDisconnect:  # nobody is there to be answered
+            return None
+        except Exception as error:
+            answer = problems.unexpected(Request(scope), error, problem_pages.show)
+            if status is not None:  # its beginning is on its way already: only cutting it off shows that it is no whole
+                raise
+            await answer(scope, receive, framed)
+        finally:
+            self._note(scope, status or "cut", time.perf_counter() - begun)
         return None
+
+    async def _bounded(self, scope: Scope, receive: Receive, framed: Send) -> None:
+        if self._local and not _is_local_host(scope):
+            raise InvalidHost
+        if scope["path"] in health.PROBES:  # they tell how full the server is
+            return await self._app(scope, receive, framed)
+        with self._load.request():
+            return await self._app(scope, receive, framed)
+
+    def _note(self, scope: Scope, status: str, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        self._metrics.request(scope["method"], route, status, seconds)
+        tell("request", level=logging.DEBUG, method=scope["method"], route=route, status=status, seconds=seconds)
 
 
 def _may_cache(path: str) -> bytes | None:

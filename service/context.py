@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from service.epochs import Epochs
 from service.files import Files
+from service.load import Load
+from service.metrics import Metrics
 from service.settings import Settings
 from service.store.database import Database
 from service.store.reporting import MetricSets
@@ -75,6 +77,9 @@ class Context:
     )  # lines of the list's studies
     logins: Tries = field(default_factory=Tries)
     epochs: Epochs = field(default_factory=Epochs)
+    metrics: Metrics = field(default_factory=Metrics)
+    load: Load = field(default_factory=Load)
+    ticked: float = 0.0  # time.monotonic() of the clockwork's last turn
     stopping: bool = False
 
     def spec_of(self, study_id: int, stored: dict[str, Any]) -> StudySpec:  # Any: JSON

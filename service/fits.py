@@ -33,7 +33,11 @@ _ENDING_SECONDS = 5.0  # a child that has closed its pipe has that long to end b
 
 
 class FitFailed(Exception):
-    """The sampler gave no suggestions; the message says why."""
+    """The sampler gave no suggestions; the message says why, and where if it raised an error."""
+
+    def __init__(self, reason: str, where: str | None = None) -> None:
+        super().__init__(reason)
+        self.where = where
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class _Request:
 @dataclass(frozen=True)
 class _Failure:
     reason: str
+    where: str
 
 
 class Fitters:
@@ -88,7 +93,7 @@ class Fitters:
                 if process not in self._idle:
                     await self._end(process)
         if isinstance(answer, _Failure):
-            raise FitFailed(answer.reason)
+            raise FitFailed(answer.reason, answer.where)
         suggestions: list[Suggestion] = answer
         return suggestions
 
@@ -183,6 +188,5 @@ def _answer(build: str, request: _Request) -> list[Suggestion] | _Failure:
         sampler = getattr(import_module(module), function)(request.space, request.options)
         suggestions: list[Suggestion] = sampler.suggest(request.history, request.numbers)
     except Exception as error:  # whatever it is, the parent is told
-        traceback.print_exc()
-        return _Failure(f"{type(error).__name__}: {error}")
+        return _Failure(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)))
     return suggestions

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service import evaluations, ids, search
+from service import evaluations, ids, search, telling
 from service.context import Context
 from service.search import grid
 from service.store import granting
@@ -53,13 +53,15 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
     """Grant up to `count` trials, waiting up to `wait_seconds` for the first of them, or until the caller is gone."""
     request = Request(holder.token_id, body.request_id, body.worker, context.settings.lease_seconds)
     clock = asyncio.get_running_loop().time
-    deadline = clock() + body.wait_seconds
+    begun = clock()
+    deadline = begun + body.wait_seconds
     is_first = True
     while True:
         candidates = await granting.candidates(context.db, body.trainers, body.study)
         if body.study is not None and not candidates and await study_key(context.db, body.study) is None:
             raise NotFound("There is no study of that name.")
-        granted = await _grant(context, candidates, request, body.count)
+        if granted := await _grant(context, candidates, request, body.count):
+            telling.leases_granted(context.metrics, granted, body.worker)
         if is_first and not granted:  # a repeated request finds its grant also where nothing is left to give
             granted, is_first = await granting.granted_before(context.db, request), False
         offer, some = None, False
@@ -69,10 +71,12 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
         if granted or offer or remaining <= 0 or context.stopping or _is_over(body, candidates):
             await _note(context, body, None, clock())
             reason = None if granted or offer else _reason(body, candidates, evaluating=some)
+            context.metrics.lease_wait.labels("yes" if granted else "no").observe(clock() - begun)
             return _answer(context, granted, reason, offer)
         await _note(context, body, remaining, clock())
         soon = any(candidate.works_ahead for candidate in candidates)
-        await context.bell.wait(min(SOON if soon else LOOK_AGAIN, remaining))
+        with context.load.one("polls"):
+            await context.bell.wait(min(SOON if soon else LOOK_AGAIN, remaining))
         if await is_gone():
             return Leases(leases=[])
 
@@ -141,9 +145,12 @@ async def _make(
     if taken is None:
         return []
     spec = context.spec_of(taken.study_id, taken.spec)
+    with context.metrics.fits.labels(spec.sampler.name).time():
+        made = points(spec, taken)
+    context.metrics.suggested.labels(spec.sampler.name).inc(len(made))
     rows = [
         {"number": number, "cell": cell if isinstance(spec.sampler, GridSampler) else None, **point}
-        for number, cell, point in zip(taken.numbers, taken.cells, points(spec, taken), strict=True)
+        for number, cell, point in zip(taken.numbers, taken.cells, made, strict=True)
     ]
     return await granting.grant_new(connection, taken, rows, request, ordinal)
 

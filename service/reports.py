@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service import pruning
+from service import pruning, telling
 from service.context import Context
 from service.leases import parse_lease
 from service.store import closing, finishing, reporting
 from service.store.reporting import Place, Step
-from trialbook.errors import AlreadyFinished, LeaseLost, NotFound, StepConflict
+from trialbook.errors import AlreadyFinished, NotFound, StepConflict
 from trialbook.wire import Decision, Report
 
 
@@ -49,7 +49,8 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
     if recorded.prune_reason is not None:
         return _decision(context, "prune", recorded.prune_reason)
     if place.study_state == "paused":
-        await finishing.release(context.db, held.trial, held.attempt, PAUSED)
+        if (released := await finishing.release(context.db, held.trial, held.attempt, PAUSED)) is not None:
+            telling.lease_released(context.metrics, released)
         return _decision(context, "stop", PAUSED)
     return _decision(context, "continue", None)
 
@@ -60,8 +61,9 @@ async def _is_spent(context: Context, place: Place, steps: Sequence[Step]) -> bo
     if not context.epochs.add(place.study_id, max([step.step - before for step in steps if step.step > before] or [0])):
         return False
     stored = context.epochs.stored(place.study_id)
-    left = await closing.end_if_spent(context.db, place.study_id)
-    if left is not None:
+    spending = await closing.end_if_spent(context.db, place.study_id)
+    telling.study_ended(context.metrics, spending.ended)
+    if (left := spending.epochs_left) is not None:
         context.epochs.learn(place.study_id, left, stored)
     return left is not None and left <= 0
 
@@ -79,7 +81,7 @@ async def _over(context: Context, trial: int, attempt: int, place: Place, report
     """The answer under a lease that no longer holds: stop for a trial that was ended from outside, else an error."""
     ended = await finishing.ending(context.db, trial, attempt)
     if ended is None or not ended.current or place.attempt != attempt:
-        raise LeaseLost
+        raise telling.write_refused(context.metrics, place.spec["name"], place.number, attempt)
     if place.state == "cancelled":
         return _decision(context, "stop", place.reason)
     if ended.outcome == "released" and place.reason == PAUSED:
@@ -91,7 +93,7 @@ async def _over(context: Context, trial: int, attempt: int, place: Place, report
             raise AlreadyFinished("This attempt is finished: no more steps are stored.")
         decision = "prune" if place.prune_reason else "continue"
         return _decision(context, decision, place.prune_reason)
-    raise LeaseLost
+    raise telling.write_refused(context.metrics, place.spec["name"], place.number, attempt)
 
 
 async def _check_repeat(context: Context, trial: int, steps: Sequence[Step]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
+from service import telling
 from service.context import Context
 from service.leases import Held, parse_lease
 from service.reports import oriented
@@ -41,8 +42,10 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
     ended = await finishing.finish(context.db, held.trial, held.attempt, result, limited=limited)
     if ended is None:
         return await _repeat(context, held, digest)
+    telling.attempt_ended(context.metrics, ended.trial, body.state)
+    telling.study_ended(context.metrics, ended.ended)
     if ended.budget_made and ended.trial.state != "waiting":
-        await closing.settle(context.db, ended.study_id)
+        telling.study_ended(context.metrics, await closing.settle(context.db, ended.study_id))
     context.bell.ring()
     return _told(ended.trial.model_dump_json())
 
@@ -62,8 +65,10 @@ def _told(answer: str) -> Response:
 
 async def _repeat(context: Context, held: Held, digest: bytes) -> Response:
     ended = await finishing.ending(context.db, held.trial, held.attempt)
-    if ended is None or ended.digest is None:
+    if ended is None:
         raise LeaseLost
+    if ended.digest is None:
+        raise _refused(context, held, ended.trial)
     if ended.digest != digest:
         raise AlreadyFinished
     return _told(ended.answer or ended.trial.model_dump_json())
@@ -88,9 +93,13 @@ async def release(context: Context, lease: str) -> Trial:
     trial = await finishing.release(context.db, held.trial, held.attempt, "released by its worker")
     if trial is None:
         ended = await finishing.ending(context.db, held.trial, held.attempt)
-        if ended is None or ended.outcome != "released" or not ended.current:
+        if ended is None:
             raise LeaseLost
+        if ended.outcome != "released" or not ended.current:
+            raise _refused(context, held, ended.trial)
         trial = ended.trial
+    else:
+        telling.lease_released(context.metrics, trial)
     context.bell.ring()
     return trial
 
@@ -100,5 +109,10 @@ async def renew(context: Context, lease: str) -> Trial:
     held = parse_lease(context.secret, lease)
     trial = await finishing.renew(context.db, held.trial, held.attempt, context.settings.lease_seconds)
     if trial is None:
-        raise LeaseLost
+        ended = await finishing.ending(context.db, held.trial, held.attempt)
+        raise LeaseLost if ended is None else _refused(context, held, ended.trial)
     return trial
+
+
+def _refused(context: Context, held: Held, trial: Trial) -> LeaseLost:
+    return telling.write_refused(context.metrics, trial.study, trial.number, held.attempt)

@@ -214,7 +214,7 @@ class Announced(uvicorn.Server):
         load = self._app.state.context.load
         tell("stopping", **load.now)
         under_way, deadline = set(load.requests), time.monotonic() + STOP_SECONDS
-        while under_way & load.requests and time.monotonic() < deadline and not self.force_exit:
+        while under_way & load.requests and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110  # uvicorn's flag
             await asyncio.sleep(LOOK_AGAIN)
         await super().shutdown(sockets)
         tell("stopped")

@@ -6,7 +6,7 @@ mount them. An empty value counts as unset.
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     token: SecretStr | None = None  # the first token, which may do everything
     token_file: Path | None = None
     no_auth: bool = False
+    body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)  # see service/api/bodies.py
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")
     def one_source_for_each_secret(self) -> Self:

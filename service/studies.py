@@ -1,11 +1,15 @@
 """Studies: submitted, changed, paused, ended and deleted."""
 
 import hashlib
+from contextlib import AsyncExitStack
 
+from service import telling
 from service.context import Context
+from service.logs import tell
 from service.store import closing
 from service.store import studies as store
 from service.store.answers import Answered, find_answer, keep_answer
+from service.store.closing import Ended
 from service.store.studies import Change, StudyKey
 from service.store.tokens import Holder
 from service.submission import complete, row_of
@@ -47,6 +51,16 @@ async def create(context: Context, holder: Holder, spec: StudySpec, key: str | N
     digest = hashlib.sha256(spec.model_dump_json().encode()).digest()
     if key is not None and (known := await find_answer(context.db, holder.token_id, key)) is not None:
         return repeated(known, digest)
+    async with AsyncExitStack() as held:
+        if spec.objective.data is not None:  # an uploaded set's file must not go before the study's row names it
+            await held.enter_async_context(context.files.hold())
+        answer = await _insert(context, holder, spec, key, digest)
+    tell("study-created", study=spec.name, owner=holder.owner, sampler=spec.sampler.name)
+    context.bell.ring()
+    return answer
+
+
+async def _insert(context: Context, holder: Holder, spec: StudySpec, key: str | None, digest: bytes) -> str:
     completed, data = await complete(context.db, spec)
     async with context.db.begin() as connection:
         if not await store.insert_study(connection, row_of(completed, data, holder.owner)):
@@ -55,8 +69,7 @@ async def create(context: Context, holder: Holder, spec: StudySpec, key: str | N
         answer = study.model_dump_json()
         if key is not None and not await keep_answer(connection, holder.token_id, key, digest, answer):
             raise KeyReused
-    context.bell.ring()
-    return answer
+        return answer
 
 
 def repeated(known: Answered, digest: bytes) -> str:
@@ -96,7 +109,10 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
         context.epochs.forget(key.id)
         await closing.settle(context.db, key.id)
     context.bell.ring()
-    return await read(context, holder, name)
+    study = await read(context, holder, name)
+    if study.state == "completed" != key.state:
+        telling.study_ended(context.metrics, Ended(name, study.state, study.reason))
+    return study
 
 
 def _new_size(spec: StudySpec, budget: Budget, key: StudyKey) -> tuple[int | None, bool]:
@@ -127,6 +143,7 @@ async def cancel(context: Context, holder: Holder, name: str) -> Study:
     """End a study for good; what waits or runs is cancelled, what is finished stays."""
     key = await find(context, holder, name)
     ended = await closing.end_study(context.db, key.id, "cancelled", "cancelled by a user")
+    telling.study_ended(context.metrics, ended)
     if not ended and key.state != "cancelled":
         raise WrongState(f"The study is {key.state}.")
     context.bell.ring()
@@ -136,6 +153,6 @@ async def cancel(context: Context, holder: Holder, name: str) -> Study:
 async def delete(context: Context, holder: Holder, name: str) -> None:
     """Delete a study with its trials, curves and artifacts."""
     key = await find(context, holder, name)
-    for file in await store.delete_study(context.db, key.id):
-        context.files.forget_artifact(file)
+    await context.files.forget_artifacts(await store.delete_study(context.db, key.id))
+    tell("study-deleted", study=name, owner=key.owner)
     context.bell.ring()

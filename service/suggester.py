@@ -7,11 +7,14 @@ import asyncio
 import logging
 import secrets
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from service import search
 from service.fits import FitFailed
+from service.logs import LONGEST, tell
 from service.search import History, Suggestion
 from service.store import suggesting
 from service.store.database import Database
@@ -21,7 +24,6 @@ from trialbook.spec import StudySpec
 LOOK_AGAIN = 0.1  # seconds between looks at the demand
 FIT_SECONDS = 60.0  # a fit that takes longer is killed, and random stands in for it
 MAX_AHEAD = 64  # suggestions of one study
-log = logging.getLogger("trialbook.suggester")
 
 
 class Fits(Protocol):
@@ -61,48 +63,75 @@ def is_wanted(wish: Wish) -> bool:
     return short or wish.stale > 0
 
 
-async def suggest_for_ever(db: Database, fits: Fits) -> None:
+@dataclass(frozen=True)
+class Suggested:
+    """A round of suggestions for one study: by which sampler, how many, in how many seconds, by a fit or at random."""
+
+    sampler: str
+    count: int
+    seconds: float
+    replaced: bool
+
+
+Tell = Callable[[Suggested], None]
+
+
+async def suggest_for_ever(db: Database, fits: Fits, tell_of: Tell | None = None) -> None:
     """Look for demand and meet it, study by study, until cancelled."""
     name = secrets.token_hex(8)
     while True:
         try:
-            busy = await suggest_once(db, fits, name)
-        except Exception:  # the database may be away for a while: go on when it is back
-            log.warning("looking for demand failed", exc_info=True)
+            busy = await suggest_once(db, fits, name, tell_of)
+        except Exception as error:  # the database may be away for a while: go on when it is back
+            tell("suggesting-failed", level=logging.WARNING, error=error)
             busy = False
         if not busy:
             await asyncio.sleep(LOOK_AGAIN)
 
 
-async def suggest_once(db: Database, fits: Fits, name: str) -> bool:
+async def suggest_once(db: Database, fits: Fits, name: str, tell_of: Tell | None = None) -> bool:
     """Meet the demand of each study once; whether there was any."""
     wanted = [wish for wish in await suggesting.wishes(db, name) if is_wanted(wish)]
     for wish in wanted:
         if await suggesting.claim(db, wish.study_id, name, FIT_SECONDS + 30):
             try:
-                await _serve(db, fits, wish)
+                done = await _serve(db, fits, wish)
+                if done is not None and tell_of is not None:
+                    tell_of(done)
             finally:
                 await suggesting.unclaim(db, wish.study_id, name)
     return bool(wanted)
 
 
-async def _serve(db: Database, fits: Fits, wish: Wish) -> None:
+async def _serve(db: Database, fits: Fits, wish: Wish) -> Suggested | None:
     known = await suggesting.known(db, wish.study_id)
     if known is None:
-        return
+        return None
     numbers = plan(wish, known.renewable)
     spec = StudySpec.model_validate(known.spec)
-    suggested = await _suggest(fits, spec, known, numbers)
+    begun = time.monotonic()
+    suggested, replaced = await _suggest(fits, spec, known, numbers)
+    seconds = time.monotonic() - begun
     noted = [_noted(one, spec, known, wish) for one in suggested]
     await suggesting.write_suggestions(db, wish.study_id, wish.made, known.seen, list(zip(numbers, noted, strict=True)))
+    return Suggested(spec.sampler.name, len(numbers), seconds, replaced)
 
 
-async def _suggest(fits: Fits, spec: StudySpec, known: Known, numbers: Sequence[int]) -> list[Suggestion]:
+async def _suggest(fits: Fits, spec: StudySpec, known: Known, numbers: Sequence[int]) -> tuple[list[Suggestion], bool]:
+    """The suggestions, and whether random stands in for a fit that failed."""
     try:
-        return await fits.suggest(spec, known.history, numbers, FIT_SECONDS)
+        return await fits.suggest(spec, known.history, numbers, FIT_SECONDS), False
     except FitFailed as error:
-        log.warning("a fit failed: %s", error)
-        return [search.fallback(spec.space, spec.sampler, number, str(error)) for number in numbers]
+        tell(
+            "fit-failed",
+            level=logging.WARNING,
+            study=spec.name,
+            sampler=spec.sampler.name,
+            numbers=list(numbers),
+            reason=str(error)[:LONGEST],
+            traceback=error.where,
+        )
+        return [search.fallback(spec.space, spec.sampler, number, str(error)) for number in numbers], True
 
 
 def _noted(one: Suggestion, spec: StudySpec, known: Known, wish: Wish) -> Suggestion:

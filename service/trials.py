@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from service import telling
 from service.context import Context
 from service.reports import oriented
 from service.store import closing
@@ -82,6 +83,8 @@ async def cancel(context: Context, holder: Holder, name: str, number: int) -> Tr
     trial = found[1]
     if not cancelled and trial.state != "cancelled":
         raise WrongState(f"The trial is over: {trial.state}.")
-    await closing.settle(context.db, study.id)
+    if cancelled:
+        telling.trial_cancelled(context.metrics, trial)
+    telling.study_ended(context.metrics, await closing.settle(context.db, study.id))
     context.bell.ring()
     return trial

@@ -1,5 +1,6 @@
 """How bodies are read: bounded, with a Content-Type, through our own JSON and YAML readers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,21 @@ from service.context import Context
 from service.json_body import parse_json
 from service.problems import field_errors
 from service.yaml_body import Located, with_lines
-from trialbook.errors import FieldError, Invalid, MalformedJSON, TooLarge, UnsupportedMediaType, invalid
+from trialbook.errors import (
+    FieldError,
+    Invalid,
+    MalformedJSON,
+    RequestTimeout,
+    TooLarge,
+    UnsupportedMediaType,
+    invalid,
+)
 from trialbook.spec import StudySpec
 
 MEBIBYTE = 1024 * 1024
 BODY_LIMIT = MEBIBYTE
 REPORT_LIMIT = 64 * 1024
+SLOWEST = 16 * 1024  # bytes of an upload that must come in each stretch of `body_seconds`
 DRAINED = 64 * MEBIBYTE  # what of a too large body is read past, so that its sender comes to read the answer
 YAML = ("application/yaml", "text/yaml", "application/x-yaml")
 
@@ -39,7 +49,20 @@ def media_type(request: Request) -> str:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises TooLarge, keeping nothing beyond the limit."""
+    """The whole body. Raises TooLarge, keeping nothing beyond the limit, and RequestTimeout where it takes too long."""
+    try:
+        async with asyncio.timeout(_patience(request)):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise RequestTimeout from None
+
+
+def _patience(request: Request) -> float:
+    seconds: float = request.app.state.context.settings.body_seconds
+    return seconds
+
+
+async def _read(request: Request, limit: int) -> bytes:
     kept = bytearray()
     seen = 0
     async for chunk in request.stream():
@@ -54,8 +77,22 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes in."""
-    async for chunk in request.stream():
+    """The body as it comes in. Raises RequestTimeout where it stalls, or all but stalls."""
+    stream, patience = request.stream(), _patience(request)
+    clock = asyncio.get_running_loop().time
+    left, come = patience, 0
+    while True:
+        begun = clock()
+        try:
+            async with asyncio.timeout(left):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise RequestTimeout from None
+        if chunk is None:
+            return
+        left, come = left - (clock() - begun), come + len(chunk)  # what our own disk takes is not the sender's time
+        if come >= SLOWEST:
+            left, come = patience, 0
         yield chunk
 
 

@@ -8,6 +8,17 @@ from sqlalchemy import text
 from service.store.database import Database, Transaction
 from service.store.evaluating import ASKED
 
+
+@dataclass(frozen=True)
+class Ended:
+    """A study that has just ended, and how many of its trials were cancelled with it."""
+
+    study: str
+    state: str
+    reason: str | None
+    cancelled: int = 0
+
+
 CANCEL = """
     with ended as (
         update trials t set state = 'cancelled', reason = :reason, lease_until = null, finished_at = clock_timestamp()
@@ -30,9 +41,9 @@ async def cancel_trial(db: Database, study_id: int, number: int, reason: str) ->
     return bool(await db.run(CANCEL_ONE, {"study_id": study_id, "number": number, "reason": reason}))
 
 
-async def cancel_open(connection: Transaction, study_id: int, reason: str) -> None:
-    """Cancel all trials of a study that wait or run."""
-    await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason})
+async def cancel_open(connection: Transaction, study_id: int, reason: str) -> int:
+    """Cancel all trials of a study that wait or run; how many there were."""
+    return len(await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason}))
 
 
 # The limits that results and reports may reach. The best trial is the first complete one with the best value; what
@@ -82,17 +93,21 @@ SETTLE = text(f"""
         where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null
             and s.counted >= s.n_trials
             and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
-        returning s.id, s.state, s.reason, s.trainer
-    ), {ASKED}
-    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
+        returning s.id, s.state, s.reason, s.trainer, s.name
+    ), {ASKED}, told as (
+        insert into events (study_id, kind, state, note) select id, 'study', state, reason from over
+    )
+    select name as study, state, reason from over
 """)  # noqa: S608  # parts of our own
 END = text(f"""
     with over as (
         update studies s set state = :state, finished_at = clock_timestamp(), reason = :reason
         where s.id = :study_id and s.state in ('running', 'paused')
-        returning s.id, s.state, s.reason, s.trainer
-    ), {ASKED}
-    insert into events (study_id, kind, state, note) select id, 'study', state, reason from over returning study_id
+        returning s.id, s.state, s.reason, s.trainer, s.name
+    ), {ASKED}, told as (
+        insert into events (study_id, kind, state, note) select id, 'study', state, reason from over
+    )
+    select name as study, state, reason from over
 """)  # noqa: S608  # parts of our own
 
 
@@ -101,11 +116,11 @@ END_SPENT = text(f"""
     with {ONE}, over as (
         update studies s set state = 'completed', finished_at = clock_timestamp(), reason = spent.reason
         from spent where s.id = spent.id and spent.reason is not null and s.state in ('running', 'paused')
-        returning s.id, s.state, s.reason, s.trainer
+        returning s.id, s.state, s.reason, s.trainer, s.name
     ), {ASKED}, told as (
         insert into events (study_id, kind, state, note) select id, 'study', state, reason from over
     )
-    select spent.epochs_left, over.reason from spent left join over on true
+    select spent.epochs_left, over.name as study, over.state, over.reason from spent left join over on true
 """)  # noqa: S608  # parts of our own
 STANDINGS = text(f"""
     with {SPENT.replace("{which}", "s.id = any(cast(:ids as bigint[]))")} select id, epochs, idle from spent
@@ -115,19 +130,19 @@ RUNNING = text(f"""
 """)  # noqa: S608  # as above
 
 
-async def settle(db: Database, study_id: int) -> bool:
-    """Complete a study whose budget is made and whose trials are all over."""
-    return bool(await db.run(SETTLE, {"study_id": study_id}))
+async def settle(db: Database, study_id: int) -> Ended | None:
+    """Complete a study whose budget is made and whose trials are all over; None where that is not so."""
+    rows = await db.run(SETTLE, {"study_id": study_id})
+    return Ended(**rows[0]) if rows else None
 
 
-async def end_study(db: Database, study_id: int, state: str, reason: str) -> bool:
-    """End a study before its budget is spent; what still waits or runs is cancelled."""
+async def end_study(db: Database, study_id: int, state: str, reason: str) -> Ended | None:
+    """End a study before its budget is spent; what still waits or runs is cancelled. None: it was over."""
     async with db.begin() as connection:
         asked = {"study_id": study_id, "state": state, "reason": reason}
-        if await connection.one(END, asked) is None:
-            return False
-        await cancel_open(connection, study_id, reason)
-        return True
+        if (row := await connection.one(END, asked)) is None:
+            return None
+        return Ended(**row, cancelled=await cancel_open(connection, study_id, reason))
 
 
 async def hold(connection: Transaction, study_id: int) -> None:
@@ -135,20 +150,26 @@ async def hold(connection: Transaction, study_id: int) -> None:
     await connection.run(LOCK, {"study_id": study_id})
 
 
-async def end_spent(connection: Transaction, study_id: int) -> int | None:
-    """Complete a study that has reached a limit of its budget, and cancel what still waits or runs.
+@dataclass(frozen=True)
+class Spending:
+    """What is left of a budget: epochs, None where nothing limits them; and the study's end if that has just come."""
 
-    Answers how many epochs are left, None where nothing limits them.
-    """
+    epochs_left: int | None = None
+    ended: Ended | None = None
+
+
+async def end_spent(connection: Transaction, study_id: int) -> Spending:
+    """Complete a study that has reached a limit of its budget, and cancel what still waits or runs."""
     found = await connection.one(END_SPENT, {"study_id": study_id})
     if found is None:
-        return None
-    if found["reason"] is not None:
-        await cancel_open(connection, study_id, found["reason"])
-    return None if found["epochs_left"] is None else int(found["epochs_left"])
+        return Spending()
+    if found["reason"] is None:
+        return Spending(found["epochs_left"])
+    cancelled = await cancel_open(connection, study_id, found["reason"])
+    return Spending(found["epochs_left"], Ended(found["study"], found["state"], found["reason"], cancelled))
 
 
-async def end_if_spent(db: Database, study_id: int) -> int | None:
+async def end_if_spent(db: Database, study_id: int) -> Spending:
     """As `end_spent`, in a transaction of its own."""
     async with db.begin() as connection:
         await hold(connection, study_id)

@@ -1,6 +1,6 @@
 """The ends of attempts, and so of trials, each one guarded statement: by attempt and by state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -32,6 +32,7 @@ class Finished:
     trial: Trial
     study_id: int
     budget_made: bool
+    ended: closing.Ended | None = None  # the study, where this result has just spent its budget
 
 
 FINISH = text(f"""
@@ -83,7 +84,7 @@ async def finish(
             answer = {"trial": trial, "attempt": attempt, "answer": ended.trial.model_dump_json()}
             await connection.run(KEEP_ANSWER, answer)
         elif limited is not None:
-            await closing.end_spent(connection, limited)
+            ended = replace(ended, ended=(await closing.end_spent(connection, limited)).ended)
         return ended
 
 

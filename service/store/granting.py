@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asyncpg import UniqueViolationError
@@ -57,6 +57,8 @@ class Granted:
     spec: dict[str, Any]
     data: dict[str, Any] | None
     resume_step: int | None
+    waited: float | None = None  # seconds that it waited for a worker, where it waited
+    expired: bool = False  # whether another worker's lease of it expired
 
 
 CANDIDATES = """
@@ -118,7 +120,9 @@ FRESH = """(
 )"""
 
 PICK = """
-    select t.id, t.state, t.attempt from trials t join studies s on s.id = t.study_id
+    select t.id, t.state, t.attempt, extract(epoch from clock_timestamp() - coalesce(t.lease_until, (
+        select a.ended_at from attempts a where a.trial_id = t.id and a.attempt = t.attempt
+    ), t.created_at))::float8 as waited from trials t join studies s on s.id = t.study_id
     where t.study_id = :study_id and s.state = 'running' and {which}
     order by t.number limit 1 for update of t skip locked
 """
@@ -184,7 +188,8 @@ async def grant_again(
     else:
         await connection.run(STARTED, {"study_id": study_id})
     noted = {**found, **_asker(request), "ordinal": ordinal, "resume_step": resume_step}
-    return _granted((await _run_once(connection, NOTE_ATTEMPT, noted))[0])
+    granted = _granted((await _run_once(connection, NOTE_ATTEMPT, noted))[0])
+    return replace(granted, waited=picked["waited"], expired=expired)
 
 
 async def _run_once(connection: Transaction, statement: TextClause, asked: dict[str, Any]) -> Sequence[Row]:

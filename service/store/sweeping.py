@@ -1,5 +1,7 @@
 """What time alone brings about: outages noticed, last attempts that expired, studies that ran out of time."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import text
 
 from service.store.database import Database
@@ -30,7 +32,7 @@ EXPIRED_FOR_GOOD = text("""
     ), told as (
         insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'failed' from over
     )
-    select study_id from over
+    select s.name as study, over.number, over.attempt from over join studies s on s.id = over.study_id
 """)
 OUT_OF_TIME = text("""
     select id from studies where state = 'running' and timeout is not null
@@ -65,9 +67,18 @@ async def beat(db: Database, *, tolerated: float, ttl: float) -> int:
         return len(extended)
 
 
-async def fail_expired(db: Database) -> None:
+@dataclass(frozen=True)
+class Lost:
+    """A trial that failed because the worker of its last allowed attempt was lost."""
+
+    study: str
+    number: int
+    attempt: int
+
+
+async def fail_expired(db: Database) -> list[Lost]:
     """Fail the trials whose last allowed attempt has expired."""
-    await db.run(EXPIRED_FOR_GOOD)
+    return [Lost(**row) for row in await db.run(EXPIRED_FOR_GOOD)]
 
 
 async def out_of_time(db: Database) -> list[int]:
