@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import health, problems, search, telling
+from service import health, problems, routes, search, telling
 from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.api.express import Express
@@ -76,6 +76,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        routes.require_roles(app)
         db = Database(database_url, pool_size=pool_size)
         secret = await sweeping.server_secret(db, secrets.token_bytes(32))
         files = Files(settings.data)
@@ -124,6 +125,7 @@ def _add_stream(app: FastAPI) -> None:
     async def stream_events(study: str, request: Request, context: Ctx, holder: Reader) -> StreamingResponse:
         """Each change as it happens (text/event-stream), resumable by Last-Event-ID."""
         key = await find(context, holder, study)
+        context.load.check("streams")  # while it can still be said; the stream itself counts as one
         frames = stream(context, key.id, request.headers.get("last-event-id"))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(frames, media_type="text/event-stream", headers=headers)

@@ -7,11 +7,21 @@ own validation refuses them everywhere else.
 import json
 from typing import Any
 
-from trialbook.errors import BadRequest, DuplicateKey, FieldError, InvalidText, MalformedJSON, OutOfRange, TooDeep
+from trialbook.errors import (
+    BadRequest,
+    DuplicateKey,
+    FieldError,
+    Invalid,
+    InvalidText,
+    MalformedJSON,
+    OutOfRange,
+    TooDeep,
+)
 from trialbook.values import FORBIDDEN_TEXT
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63
+MAX_KEY = 1000  # characters: an error names the keys on the way to it
 
 
 def parse_json(body: bytes) -> Any:  # Any: whatever was sent
@@ -24,28 +34,44 @@ def parse_json(body: bytes) -> Any:  # Any: whatever was sent
         raise TooDeep from None
     except (UnicodeDecodeError, ValueError):
         raise MalformedJSON from None
-    check_value(value, "", 1)
+    check_value(value)
     return value
 
 
-def check_value(value: Any, pointer: str, depth: int) -> None:  # Any: parsed JSON or YAML
+def check_value(value: Any, above: "Place | None" = None, depth: int = 1) -> None:  # Any: parsed JSON or YAML
     """Raise for what is nested too deep, too large or no clean text."""
     if isinstance(value, str):
         if FORBIDDEN_TEXT.search(value):
-            raise InvalidText(
-                errors=[FieldError(pointer, "holds control characters, NUL or lone surrogates", "invalid-text")]
-            )
+            message = "holds control characters, NUL or lone surrogates"
+            raise InvalidText(errors=[FieldError(_pointer(above), message, "invalid-text")])
     elif isinstance(value, int):
         if not -MAX_INTEGER <= value < MAX_INTEGER:
-            raise OutOfRange(errors=[FieldError(pointer, "is too large a number", "out-of-range")])
-    elif isinstance(value, dict | list):
-        if depth > MAX_DEPTH:
-            raise TooDeep
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            if isinstance(key, str) and FORBIDDEN_TEXT.search(key):
-                raise InvalidText(errors=[FieldError(pointer, "has a key with control characters", "invalid-text")])
-            check_value(item, f"{pointer}/{escape(str(key))}", depth + 1)
+            raise OutOfRange(errors=[FieldError(_pointer(above), "is too large a number", "out-of-range")])
+    elif isinstance(value, dict):
+        _check_depth(depth)
+        for key, item in value.items():
+            if len(key) > MAX_KEY:
+                raise Invalid(errors=[FieldError(_pointer(above), f"has a key of more than {MAX_KEY} characters")])
+            if FORBIDDEN_TEXT.search(key):
+                message = "has a key with control characters"
+                raise InvalidText(errors=[FieldError(_pointer(above), message, "invalid-text")])
+            check_value(item, (above, key), depth + 1)
+    elif isinstance(value, list):
+        _check_depth(depth)
+        for i, item in enumerate(value):
+            check_value(item, (above, i), depth + 1)
+
+
+Place = tuple[Any, str | int]  # Any: the Place above; spelled only where something is wrong there
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise TooDeep
+
+
+def _pointer(place: Place | None) -> str:
+    return "" if place is None else f"{_pointer(place[0])}/{escape(str(place[1]))}"
 
 
 def escape(key: str) -> str:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from service.json_body import escape
 from service.logs import tell
+from service.routes import allowed
 from service.store.faults import FAULTS, is_full, is_passing
 from trialbook.errors import BY_STATUS, FieldError, Internal, StorageFull, TrialbookError, Unavailable, invalid
 
@@ -25,6 +26,9 @@ CODES = {
     "less_than_equal": "out-of-range",
     "int_parsing_size": "out-of-range",
 }
+
+GENERIC = re.compile(r"^(Input|Value|String|Tuple|List|Dictionary|Keys?) should ")
+MOST_TOLD = 100  # mistakes of one body: its answer must not be larger than what was sent
 
 
 def problem(error: TrialbookError, instance: str) -> Response:
@@ -51,9 +55,22 @@ def problem(error: TrialbookError, instance: str) -> Response:
     return Response(json.dumps(body), error.status, headers, "application/problem+json")
 
 
-def field_errors(errors: Sequence[Mapping[str, Any]], body: Any, *, root: int = 0) -> list[FieldError]:
+def field_errors(errors: Sequence[Mapping[str, Any]], body: Any) -> list[FieldError]:
     """Pydantic's errors as pointers into what was sent, without the values."""
-    return [FieldError(_pointer(e["loc"][root:], body), _message(e), CODES.get(e["type"], "invalid")) for e in errors]
+    short = {tuple(e["loc"]) for e in errors if e["type"] == "too_short"}  # also of what is bad within, and told there
+    within = {tuple(e["loc"][:i]) for e in errors if short for i in range(len(e["loc"]))}
+    told = [e for e in errors if e["type"] != "too_short" or tuple(e["loc"]) not in within]
+    return [FieldError(_pointer(e["loc"], body), _message(e), _code(e)) for e in told[:MOST_TOLD]]
+
+
+def _parameter_errors(error: RequestValidationError) -> list[FieldError]:
+    """What is wrong with parts of the address and with headers: each is named as if it were a field."""
+    found = [e for e in error.errors() if e["loc"][0] != "body"]
+    return [FieldError("".join(f"/{escape(str(part))}" for part in e["loc"][1:]), _message(e), _code(e)) for e in found]
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return CODES.get(error["type"], "invalid")
 
 
 def _pointer(loc: Sequence[int | str], body: Any) -> str:
@@ -74,10 +91,9 @@ def _message(error: Mapping[str, Any]) -> str:
         return "is not a known field"
     if error["type"] == "missing":
         return "is required"
-    message: str = error["msg"]
     if error["type"] == "union_tag_invalid":
         return f"must be one of {error['ctx']['expected_tags']}"
-    return message.replace("Input should be", "must be").replace("Input should have", "must have")
+    return GENERIC.sub("must ", error["msg"]).partition(" after validation")[0]
 
 
 def from_validation(error: ValidationError, body: Any) -> TrialbookError:
@@ -90,13 +106,6 @@ def from_database(error: Exception) -> TrialbookError:
     if is_full(error):
         return StorageFull()
     return Unavailable(retry_after=1) if is_passing(error) else Internal()
-
-
-def _allowed(request: Request) -> str:
-    """The methods of all routes at this address."""
-    paths = request.app.openapi()["paths"]
-    found = [paths[path] for path in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)]
-    return ", ".join(sorted({method.upper() for operations in found for method in operations}))
 
 
 Show = Callable[[Request, TrialbookError], Response]
@@ -135,13 +144,13 @@ def install(app: FastAPI, show: Show = show) -> None:
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class only
-        found = [{**e, "loc": e["loc"][1:]} for e in error.errors()]
-        return show(request, invalid(field_errors(found, error.body)))
+        found = [{**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body"]
+        return show(request, invalid([*_parameter_errors(error), *field_errors(found, error.body)]))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class only
         kind = BY_STATUS.get(error.status_code, BY_STATUS[400])
-        return show(request, kind(allow=_allowed(request) if error.status_code == 405 else None))
+        return show(request, kind(allow=allowed(request.app, request.url.path) if error.status_code == 405 else None))
 
     async def database(request: Request, error: Exception) -> Response:
         return failed(request, error, show)

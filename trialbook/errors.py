@@ -208,14 +208,14 @@ class UnsupportedMediaType(TrialbookError):
 
 
 class Invalid(TrialbookError):
-    """The body has mistakes."""
+    """What was sent has mistakes."""
 
     status = 422
     code = "invalid"
 
 
 class UnknownField(Invalid):
-    """The body has a field that is not known here."""
+    """There is a field that is not known here."""
 
     code = "unknown-field"
 

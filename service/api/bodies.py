@@ -31,6 +31,7 @@ BODY_LIMIT = MEBIBYTE
 REPORT_LIMIT = 64 * 1024
 SLOWEST = 16 * 1024  # bytes of an upload that must come in each stretch of `body_seconds`
 DRAINED = 64 * MEBIBYTE  # what of a too large body is read past, so that its sender comes to read the answer
+AT_ONCE = 64 * 1024  # bytes of a study that take no time to read; a larger one is read where it holds up nobody
 YAML = ("application/yaml", "text/yaml", "application/x-yaml")
 
 
@@ -168,6 +169,12 @@ async def read_spec(request: Request) -> SentSpec:
     if kind not in ("application/json", *YAML):
         raise UnsupportedMediaType("Send the study as application/json or application/yaml.")
     raw = await read_body(request, BODY_LIMIT)
+    if len(raw) <= AT_ONCE:
+        return _spec_in(raw, kind)
+    return await asyncio.to_thread(_spec_in, raw, kind)
+
+
+def _spec_in(raw: bytes, kind: str) -> SentSpec:
     if kind == "application/json":
         return _validated(parse_json(raw), lambda pointer: None)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from service.store import cursors
-from service.store.closing import cancel_open, end_spent, standings
+from service.store.closing import cancel_open, end_spent, hold, standings
 from service.store.database import Database, Transaction
 from service.store.rows import parsed, study_of
 from trialbook.wire import Study
@@ -106,7 +106,7 @@ async def list_studies(
     db: Database, *, owner: str | None, state: str | None, q: str | None, cursor: str | None, limit: int
 ) -> tuple[list[Study], str | None]:
     """A page of studies that hold the text `q`, the newest first, and the cursor of the next page."""
-    before = cursors.decode(cursor, [int])[0] if cursor else 2**63 - 1
+    before = cursors.decode(cursor, [cursors.is_id])[0] if cursor else 2**63 - 1
     asked = {"owner": owner, "state": state, "q": q or None, "before": before, "limit": limit + 1}
     rows = await db.run(text(PAGE), asked)
     following = cursors.encode([rows[limit - 1]["id"]]) if len(rows) > limit else None
@@ -153,7 +153,8 @@ async def resume_study(db: Database, study_id: int) -> bool:
     return bool(await db.run(text(PAUSE), asked))
 
 
-CHANGE = text("""
+REOPENS = "(:budget and s.state = 'completed' and coalesce(cast(:n_trials as int) > s.counted, true))"
+CHANGE = text(f"""
     with changed as (
         update studies s set spec = (
                 select json_object_agg(p.name, coalesce(cast(:changes as json) -> p.name, p.value) order by p.place)
@@ -161,15 +162,15 @@ CHANGE = text("""
             ),
             n_trials = case when :budget then cast(:n_trials as int) else s.n_trials end,
             timeout = case when :budget then cast(:timeout as float8) else s.timeout end,
-            state = case when :budget and s.state = 'completed' and :reopens then 'running' else s.state end,
-            reason = case when :budget and s.state = 'completed' and :reopens then null else s.reason end,
-            finished_at = case when :budget and s.state = 'completed' and :reopens then null else s.finished_at end
+            state = case when {REOPENS} then 'running' else s.state end,
+            reason = case when {REOPENS} then null else s.reason end,
+            finished_at = case when {REOPENS} then null else s.finished_at end
         where s.id = :id and (not :budget or (s.state <> 'cancelled' and coalesce(:n_trials, s.counted) >= s.counted))
         returning s.id, s.state
     )
     insert into events (study_id, kind, state, note) select id, 'study', state, 'changed' from changed
     returning study_id
-""")
+""")  # noqa: S608  # an expression of our own
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,6 @@ class Change:
     budget: bool
     n_trials: int | None
     timeout: float | None
-    reopens: bool
 
 
 async def change_study(db: Database, study_id: int, change: Change) -> bool:
@@ -205,6 +205,7 @@ FORGET_EVENTS = text("delete from events where study_id = :id")
 async def delete_study(db: Database, study_id: int) -> list[str | None]:
     """Delete a study and all that belongs to it; the files that its artifacts were kept in."""
     async with db.begin() as connection:
+        await hold(connection, study_id)
         await cancel_open(connection, study_id, "the study was deleted")
         files = [row["file"] for row in await connection.run(FILES, {"id": study_id})]
         await connection.run(DELETE, {"id": study_id})

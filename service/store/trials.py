@@ -23,11 +23,19 @@ ATTEMPTS = text("""
 
 # A page's order: how rows are sorted, how the page goes on after a key, and what a key is made of.
 WORST = "coalesce(t.score, 'infinity'::float8)"
-ORDERS: dict[str, tuple[str, str, tuple[type, ...]]] = {
-    "number": ("t.number", "t.number > :k0", (int,)),
-    "-number": ("t.number desc", "t.number < :k0", (int,)),
-    "value": (f"{WORST}, t.number", f"({WORST}, t.number) > (cast(:k0 as text)::float8, :k1)", (str, int)),
-    "-value": (f"{WORST} desc, t.number desc", f"({WORST}, t.number) < (cast(:k0 as text)::float8, :k1)", (str, int)),
+ORDERS: dict[str, tuple[str, str, tuple[cursors.Kind, ...]]] = {
+    "number": ("t.number", "t.number > :k0", (cursors.is_number,)),
+    "-number": ("t.number desc", "t.number < :k0", (cursors.is_number,)),
+    "value": (
+        f"{WORST}, t.number",
+        f"({WORST}, t.number) > (cast(:k0 as text)::float8, :k1)",
+        (cursors.is_score, cursors.is_number),
+    ),
+    "-value": (
+        f"{WORST} desc, t.number desc",
+        f"({WORST}, t.number) < (cast(:k0 as text)::float8, :k1)",
+        (cursors.is_score, cursors.is_number),
+    ),
 }
 
 

@@ -43,7 +43,7 @@ def test_title_is_the_code_in_words():
 
 def test_message_lists_the_fields():
     error = Invalid(errors=[FieldError("/space/rate/high", "must not be below low")])
-    assert str(error) == "The body has mistakes.\n  /space/rate/high: must not be below low"
+    assert str(error) == "What was sent has mistakes.\n  /space/rate/high: must not be below low"
 
 
 def test_mistakes_in_a_body_are_named_by_the_first_of_them():
