@@ -1,22 +1,20 @@
 """What every use case is handed: database, settings, secret, files, and the bell that wakes long polls."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from service.epochs import Epochs
 from service.files import Files
 from service.load import Load
 from service.metrics import Metrics
+from service.recent import Recent
 from service.settings import Settings
+from service.sharing import Shared
 from service.store.database import Database
 from service.store.reporting import MetricSets
 from service.tries import Tries
 from trialbook.spec import StudySpec
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Bell:
@@ -36,27 +34,6 @@ class Bell:
             await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:
             return
-
-
-class Recent(Generic[K, V]):
-    """The values looked up of late, for what never changes."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        """The value, if it is remembered."""
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: K, value: V) -> V:
-        """Remember a value, forgetting the one unused for longest."""
-        self._values[key] = value
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-        return value
 
 
 @dataclass
@@ -79,6 +56,8 @@ class Context:
     epochs: Epochs = field(default_factory=Epochs)
     metrics: Metrics = field(default_factory=Metrics)
     load: Load = field(default_factory=Load)
+    shared: Shared = field(default_factory=lambda: Shared(100))
+    batches: Recent[Any, Any] = field(default_factory=lambda: Recent(32))  # of events, by place
     ticked: float = 0.0  # time.monotonic() of the clockwork's last turn
     stopping: bool = False
 

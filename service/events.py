@@ -1,19 +1,30 @@
-"""Server-sent events: each change of a study as it happens, with the reports themselves, resumable by Last-Event-ID."""
+"""Server-sent events: each change of a study as it happens, with the reports themselves, resumable by Last-Event-ID.
 
+Streams that stand at the same place are told the same, so it is read and spelled once for all of them.
+"""
+
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from service.context import Context
-from service.store import curves as curve_store
 from service.store import events as store
 from service.store.events import Cursor, Event
-from service.store.trials import find_trial
-from trialbook.values import spell
 
 LOOK_AGAIN = 0.5  # seconds between looks; a change made through this process is seen at once
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent
+PACE = 0.1  # seconds between two looks of a stream where much happens
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What happened after a place, as it is sent, and the place after it; nothing where nothing happened."""
+
+    cursor: Cursor
+    frames: bytes
 
 
 def parse_cursor(last_event_id: str | None) -> Cursor | None:
@@ -22,39 +33,69 @@ def parse_cursor(last_event_id: str | None) -> Cursor | None:
     return Cursor(int(match[1]), int(match[2])) if match else None
 
 
-async def stream(context: Context, study_id: int, last_event_id: str | None) -> AsyncIterator[str]:
+async def stream(context: Context, study_id: int, last_event_id: str | None) -> AsyncIterator[bytes]:
     """The stream of a study's events; it begins with `hello`, or with `reset` where the past is no longer known."""
-    cursor = parse_cursor(last_event_id)
-    if cursor is None or await store.is_forgotten(context.db, cursor):
-        kind = "hello" if not last_event_id else "reset"
-        cursor = await store.latest(context.db, study_id)
-        yield _frame(kind, cursor, {})
-    silent = 0.0
-    while not context.stopping:
-        found = await store.events_since(context.db, study_id, cursor)
-        for event in found:
-            cursor = event.cursor
-            yield _frame(event.kind, cursor, await _filled(context, study_id, event))
-        silent = 0.0 if found else silent + LOOK_AGAIN
-        if silent >= KEEP_ALIVE:
-            silent = 0.0
-            yield ": still here\n\n"
-        if not found:
-            await context.bell.wait(LOOK_AGAIN)
+    with context.load.one("streams"):
+        cursor = parse_cursor(last_event_id)
+        if cursor is None or await store.is_forgotten(context.db, cursor):
+            kind = "hello" if not last_event_id else "reset"
+            cursor = await store.latest(context.db, study_id)
+            yield _frame(kind, cursor, {}).encode()
+        silent = 0.0
+        while not context.stopping:  # whoever may not listen any more is to be sent away here
+            batch = await _next(context, study_id, cursor)
+            silent = 0.0 if batch.frames else silent + LOOK_AGAIN
+            if batch.frames:
+                cursor = batch.cursor
+                yield batch.frames
+            elif silent >= KEEP_ALIVE:
+                silent = 0.0
+                yield b": still here\n\n"
+            if batch.frames:
+                await asyncio.sleep(PACE)
+            else:
+                await context.bell.wait(LOOK_AGAIN)
 
 
-async def _filled(context: Context, study_id: int, event: Event) -> dict[str, Any]:
-    """An event with what it is about: the trial as it is now, or the steps that were reported."""
-    if event.kind == "trial" and event.number is not None:
-        found = await find_trial(context.db, study_id, event.number)
-        return {**event.data, "trial": None if found is None else found[1].model_dump(mode="json")}
-    if event.kind == "report" and event.number is not None:
-        first, last = event.data["first_step"], event.data["last_step"]
-        curves = await curve_store.read_curves(context.db, study_id, [event.number])
-        steps = [(step, metrics) for one in curves for step, metrics in one.steps if first <= step <= last]
-        reports = [{"step": step, "metrics": {k: spell(v) for k, v in metrics.items()}} for step, metrics in steps]
-        return {**event.data, "reports": reports}
-    return event.data
+async def _next(context: Context, study_id: int, cursor: Cursor) -> Batch:
+    """What comes after a place. Once something does, it is the same for whoever stands there."""
+    key = (study_id, cursor)
+    batch: Batch | None = context.batches.get(key)
+    if batch is not None:
+        return batch
+    batch = await context.shared.get(("events", *key), lambda: _read(context, study_id, cursor), rest=0)
+    if batch.frames:
+        context.batches.put(key, batch)
+    return batch
+
+
+async def _read(context: Context, study_id: int, cursor: Cursor) -> Batch:
+    found = await store.events_since(context.db, study_id, cursor)
+    if not found:
+        return Batch(cursor, b"")
+    about = await _read_about(context, study_id, found)
+    frames = "".join(_frame(one.kind, one.cursor, {**one.data, **about(one)}) for one in found)
+    return Batch(found[-1].cursor, frames.encode())
+
+
+async def _read_about(context: Context, study_id: int, found: Sequence[Event]) -> Callable[[Event], dict[str, Any]]:
+    """What events are about: the trials as they are now, and the steps that were reported."""
+    numbers = {one.number for one in found if one.kind == "trial" and one.number is not None}
+    trials = await store.trials(context.db, study_id, sorted(numbers)) if numbers else {}
+    reported = [one for one in found if one.kind == "report"]
+    steps = await store.steps(context.db, study_id, reported) if reported else {}
+
+    def about(one: Event) -> dict[str, Any]:
+        if one.kind == "trial":
+            trial = trials.get(one.number or 0)
+            return {"trial": None if trial is None else trial.model_dump(mode="json")}
+        if one.kind != "report":
+            return {}
+        mine = steps.get(one.number or 0, {})
+        asked = range(one.data["first_step"], one.data["last_step"] + 1)
+        return {"reports": [{"step": step, "metrics": mine[step]} for step in sorted(mine) if step in asked]}
+
+    return about
 
 
 def _frame(kind: str, cursor: Cursor, data: dict[str, Any]) -> str:

@@ -19,12 +19,16 @@ class Load:
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MOST, 0))
     requests: set[object] = field(default_factory=set)  # a token for each
 
-    @contextmanager
-    def one(self, kind: str) -> Iterator[None]:
-        """One more as long as this is held. Raises Unavailable where there are too many."""
+    def check(self, kind: str) -> None:
+        """Raises Unavailable where there are too many."""
         if self.now[kind] >= self.most[kind]:
             self.refused[kind] += 1
             raise Unavailable(f"The server has too many {kind} under way.", retry_after=RETRY_SECONDS)
+
+    @contextmanager
+    def one(self, kind: str) -> Iterator[None]:
+        """One more as long as this is held. Raises Unavailable where there are too many."""
+        self.check(kind)
         self.now[kind] += 1
         try:
             yield

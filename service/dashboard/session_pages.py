@@ -1,6 +1,7 @@
 """Signing in to the dashboard and out of it: the only page that asks nobody who they are."""
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -14,8 +15,9 @@ from service.api.bodies import Ctx, media_type, read_body
 from service.context import Context
 from service.dashboard.rendering import render
 from service.json_body import parse_json
+from service.logs import tell
 from service.problems import from_validation
-from trialbook.errors import TooManyRequests, UnsupportedMediaType
+from trialbook.errors import Forbidden, TooManyRequests, Unauthorized, UnsupportedMediaType
 from trialbook.values import Text, Value
 
 router = APIRouter(include_in_schema=False)
@@ -93,7 +95,12 @@ async def _opened(context: Context, login: Login, address: str) -> str:
     wait = context.logins.begin(address, asyncio.get_running_loop().time())
     if wait > 0:
         raise TooManyRequests("Too many wrong logins from this address: wait a minute.", retry_after=wait)
-    cookie = await auth.open_session(context, code=login.code, token=login.token)
+    try:
+        cookie = await auth.open_session(context, code=login.code, token=login.token)
+    except (Unauthorized, Forbidden):
+        context.metrics.logins.inc()
+        tell("login-refused", level=logging.WARNING, address=address, by="link" if login.code else "token")
+        raise
     context.logins.succeed(address)
     return cookie
 

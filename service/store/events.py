@@ -4,12 +4,16 @@ Transactions commit out of id order, so events are read by (transaction id, id) 
 that still runs: nothing can appear behind a cursor later.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
 
 from service.store.database import Database
+from service.store.rows import TRIAL_COLUMNS, trial_of
+from trialbook.values import spell
+from trialbook.wire import Trial
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +68,41 @@ async def is_forgotten(db: Database, cursor: Cursor) -> bool:
     """Whether events after this cursor may have been deleted for their age."""
     rows = await db.run(OLDEST)
     return not rows or cursor.xid < rows[0]["xid"]
+
+
+TRIALS = text(f"""
+    select {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
+    where t.study_id = :study_id and t.number = any(cast(:numbers as int[]))
+""")  # noqa: S608  # column names of our own
+STEPS = text("""
+    select t.number, r.step, m.names, r.vals
+    from unnest(cast(:numbers as int[]), cast(:firsts as int[]), cast(:lasts as int[])) as e (number, first, last)
+        join trials t on t.study_id = :study_id and t.number = e.number
+        join reports r on r.trial_id = t.id and r.step between e.first and e.last
+        join metric_sets m on m.id = r.metric_set
+""")
+Steps = dict[int, dict[int, dict[str, float | str]]]  # trial's number → step → metrics, as they are spelled in JSON
+
+
+async def trials(db: Database, study_id: int, numbers: Sequence[int]) -> dict[int, Trial]:
+    """These trials as they are now, by number."""
+    rows = await db.run(TRIALS, {"study_id": study_id, "numbers": list(numbers)})
+    return {row["number"]: trial_of(row) for row in rows}
+
+
+async def steps(db: Database, study_id: int, reported: Sequence[Event]) -> Steps:
+    """What was reported, as it is stored now."""
+    asked = {
+        "study_id": study_id,
+        "numbers": [one.number for one in reported],
+        "firsts": [one.data["first_step"] for one in reported],
+        "lasts": [one.data["last_step"] for one in reported],
+    }
+    found: Steps = {}
+    for row in await db.run(STEPS, asked):
+        metrics = {name: spell(value) for name, value in zip(row["names"], row["vals"], strict=True)}
+        found.setdefault(row["number"], {})[row["step"]] = metrics
+    return found
 
 
 def _event(row: Any) -> Event:  # Any: a row by column name
