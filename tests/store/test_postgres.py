@@ -15,7 +15,9 @@ from sqlalchemy.engine import make_url
 
 from service.store import postgres_program
 from service.store.postgres import EmbeddedPostgres, find_server
-from service.store.postgres_home import Account, PostgresFailed, choose_account, prepare
+from service.store.postgres_home import Account, PostgresFailed, choose_account, make_account, prepare
+from service.store.postgres_keeper import kept
+from tests.end_to_end.machines import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +111,57 @@ def test_stale_file_that_names_another_living_process_does_not_hinder(server: Em
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
+
+
+def test_a_server_that_is_killed_while_it_is_used_is_started_again(
+    data_dir: Path, pgdata: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with kept(data_dir) as url:
+        fetch(url, "create table kept (n int)", "insert into kept values (7)")
+        first = find_server(pgdata)
+        os.kill(first or 0, signal.SIGKILL)
+        second = eventually(lambda: (pid := find_server(pgdata)) != first and pid, "another server is there")
+        assert eventually(lambda: answered(url, "select n from kept"), "it answers") == 7
+        assert "has ended; started it again" in caplog.text
+    assert second != first
+    assert find_server(pgdata) is None
+
+
+def test_a_server_whose_data_are_gone_is_not_replaced_by_an_empty_one(server: EmbeddedPostgres, pgdata: Path) -> None:
+    server.start()
+    os.kill(find_server(pgdata) or 0, signal.SIGKILL)
+    eventually(lambda: find_server(pgdata) is None, "it has ended")
+    pgdata.rename(pgdata.with_name("elsewhere"))
+    with pytest.raises(PostgresFailed, match="is gone"):
+        server.revive()
+    pgdata.with_name("elsewhere").rename(pgdata)
+
+
+def answered(url: str, statement: str) -> Any:
+    """The answer, None while there is none to be had."""
+    try:
+        return fetch(url, statement)
+    except (OSError, asyncpg.PostgresError):
+        return None
+
+
+@needs_root
+def test_processes_that_make_the_account_at_once_all_get_it() -> None:
+    name = f"tb-test-{os.getpid()}"
+    script = f"from service.store.postgres_home import make_account; print(make_account({name!r}).pw_uid)"
+    command = [sys.executable, "-c", script]
+    makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    try:
+        answers = [maker.communicate()[0].strip() for maker in makers]
+        assert answers == [str(make_account(name).pw_uid)] * 4
+    finally:
+        subprocess.run(["userdel", name], check=True, capture_output=True)  # noqa: S607
+
+
+@needs_root
+def test_an_account_that_cannot_be_made_is_told_with_the_reason() -> None:
+    with pytest.raises(PostgresFailed, match="invalid user name"):
+        make_account("no:name")
 
 
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"])
