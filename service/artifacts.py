@@ -10,6 +10,7 @@ from service import telling
 from service.context import Context
 from service.files import sha256_of
 from service.leases import parse_lease
+from service.reports import DELETED
 from service.store import artifacts as store
 from service.store import reporting
 from service.store.evaluating import is_claimed
@@ -45,7 +46,7 @@ async def receive(
         raise Invalid(errors=[FieldError("/step", "is required for a checkpoint")])
     place = await reporting.place(context.db, held.trial)
     if place is None:
-        raise NotFound("The trial was deleted.")
+        raise NotFound(DELETED)
     if place.attempt != held.attempt or place.state != "running":
         raise telling.write_refused(context.metrics, place.spec["name"], place.number, held.attempt)
     if name == CHECKPOINT and (place.last_step is None or (step or 0) > place.last_step):
@@ -56,6 +57,8 @@ async def receive(
     put = await store.put_artifact(context.db, held.trial, held.attempt, file, described)
     await context.files.forget_artifacts([put.unneeded])
     if put.artifact is None:
+        if await reporting.place(context.db, held.trial) is None:
+            raise NotFound(DELETED)
         raise telling.write_refused(context.metrics, place.spec["name"], place.number, held.attempt)
     return put.artifact
 

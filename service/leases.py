@@ -8,7 +8,7 @@ from typing import Any
 from service import evaluations, ids, search, telling
 from service.context import Context
 from service.search import grid
-from service.store import granting
+from service.store import closing, granting
 from service.store.database import Transaction
 from service.store.granting import Candidate, Granted, Request, RequestRepeated
 from service.store.studies import study_key
@@ -127,6 +127,8 @@ async def _grant_from(
     context: Context, connection: Transaction, candidate: Candidate, request: Request, count: int
 ) -> list[Granted]:
     granted: list[Granted] = []
+    if count > 1 or candidate.is_new:  # locks the study after its trials: whoever ends a study locks it before them
+        await closing.hold(connection, candidate.id)
     for possible, expired in ((candidate.has_waiting, False), (candidate.has_expired, True)):
         while possible and len(granted) < count:
             again = await granting.grant_again(connection, candidate.id, request, len(granted), expired=expired)

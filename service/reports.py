@@ -26,10 +26,10 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
     held = parse_lease(context.secret, lease)
     place = await reporting.place(context.db, held.trial)
     if place is None:
-        raise NotFound("The trial was deleted.")
+        raise NotFound(DELETED)
     if place.attempt != held.attempt or place.state != "running":
         return await _over(context, held.trial, held.attempt, place, reports)
-    judged = await _judge(context, held.trial, place, reports)
+    judged = await _judge(context, held.trial, place, _distinct(reports))
     recorded = await reporting.record(
         context.db,
         context.sets,
@@ -55,6 +55,15 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
     return _decision(context, "continue", None)
 
 
+def _distinct(reports: Sequence[Report]) -> Sequence[Report]:
+    """Each step once. Raises StepConflict where a batch holds a step twice, with different values."""
+    if len(found := {one.step: one for one in reports}) == len(reports):
+        return reports
+    if not all(_same(one.metrics, found[one.step].metrics) for one in reports):
+        raise StepConflict("A step is reported twice, with different values.")
+    return tuple(found.values())
+
+
 async def _is_spent(context: Context, place: Place, steps: Sequence[Step]) -> bool:
     """Whether these steps were the last in the study's budget of epochs, which ends it."""
     before = -1 if place.last_step is None else place.last_step
@@ -68,6 +77,7 @@ async def _is_spent(context: Context, place: Place, steps: Sequence[Step]) -> bo
     return left is not None and left <= 0
 
 
+DELETED = "The trial was deleted."
 PAUSED = "the study is paused; the trial went back to the queue"
 
 

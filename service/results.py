@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from service import telling
 from service.context import Context
 from service.leases import Held, parse_lease
-from service.reports import oriented
+from service.reports import DELETED, oriented
 from service.store import closing, finishing, reporting
 from service.store.finishing import Result
 from trialbook.errors import AlreadyFinished, FieldError, Invalid, LeaseLost, NotFound
@@ -22,10 +22,10 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
     held = parse_lease(context.secret, lease)
     place = await reporting.place(context.db, held.trial)
     if place is None:
-        raise NotFound("The trial was deleted.")
+        raise NotFound(DELETED)
     digest = hashlib.sha256(_canonical(body)).digest()
     if place.attempt != held.attempt or place.state != "running":
-        return await _repeat(context, held, digest)
+        return await _repeat(context, held, digest) or await finish(context, lease, body)
     spec = context.spec_of(place.study_id, place.spec)
     value = body.value if body.value is not None else await _measured_value(context, held.trial, spec, body)
     result = Result(
@@ -37,11 +37,14 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
         attributes=json.dumps(body.attributes),
         retry=body.retry,
         digest=digest,
+        last_step=place.last_step,
+        best_score=place.best_score,
+        measured=body.value is None,
     )
     limited = place.study_id if _is_limited(place.spec["budget"]) else None
     ended = await finishing.finish(context.db, held.trial, held.attempt, result, limited=limited)
     if ended is None:
-        return await _repeat(context, held, digest)
+        return await _repeat(context, held, digest) or await finish(context, lease, body)
     telling.attempt_ended(context.metrics, ended.trial, body.state)
     telling.study_ended(context.metrics, ended.ended)
     if ended.budget_made and ended.trial.state != "waiting":
@@ -63,10 +66,13 @@ def _told(answer: str) -> Response:
     return Response(answer, media_type="application/json")
 
 
-async def _repeat(context: Context, held: Held, digest: bytes) -> Response:
+async def _repeat(context: Context, held: Held, digest: bytes) -> Response | None:
+    """The answer to a finish of an attempt that is over; None where it still runs, so something else has changed."""
     ended = await finishing.ending(context.db, held.trial, held.attempt)
     if ended is None:
-        raise LeaseLost
+        raise NotFound(DELETED)
+    if ended.outcome is None and ended.current and ended.trial.state == "running":
+        return None
     if ended.digest is None:
         raise _refused(context, held, ended.trial)
     if ended.digest != digest:
@@ -94,7 +100,7 @@ async def release(context: Context, lease: str) -> Trial:
     if trial is None:
         ended = await finishing.ending(context.db, held.trial, held.attempt)
         if ended is None:
-            raise LeaseLost
+            raise NotFound(DELETED)
         if ended.outcome != "released" or not ended.current:
             raise _refused(context, held, ended.trial)
         trial = ended.trial
@@ -110,7 +116,7 @@ async def renew(context: Context, lease: str) -> Trial:
     trial = await finishing.renew(context.db, held.trial, held.attempt, context.settings.lease_seconds)
     if trial is None:
         ended = await finishing.ending(context.db, held.trial, held.attempt)
-        raise LeaseLost if ended is None else _refused(context, held, ended.trial)
+        raise NotFound(DELETED) if ended is None else _refused(context, held, ended.trial)
     return trial
 
 

@@ -13,7 +13,7 @@ from service.store.closing import Ended
 from service.store.studies import Change, StudyKey
 from service.store.tokens import Holder
 from service.submission import complete, row_of
-from trialbook.errors import FieldError, Invalid, KeyReused, NameTaken, NotFound, WrongState
+from trialbook.errors import Conflict, FieldError, Invalid, KeyReused, NameTaken, NotFound, WrongState
 from trialbook.spec import Budget, StudySpec
 from trialbook.wire import Page, Study, StudyChange, Validation
 
@@ -54,7 +54,10 @@ async def create(context: Context, holder: Holder, spec: StudySpec, key: str | N
     async with AsyncExitStack() as held:
         if spec.objective.data is not None:  # an uploaded set's file must not go before the study's row names it
             await held.enter_async_context(context.files.hold())
-        answer = await _insert(context, holder, spec, key, digest)
+        try:
+            answer = await _insert(context, holder, spec, key, digest)
+        except Conflict as conflict:
+            return await answered_meanwhile(context, holder, key, digest, conflict)
     tell("study-created", study=spec.name, owner=holder.owner, sampler=spec.sampler.name)
     context.bell.ring()
     return answer
@@ -79,6 +82,16 @@ def repeated(known: Answered, digest: bytes) -> str:
     return known.body
 
 
+async def answered_meanwhile(
+    context: Context, holder: Holder, key: str | None, digest: bytes, conflict: Conflict
+) -> str:
+    """What the same request was answered, sent at the same time; raises the conflict where there was none."""
+    known = None if key is None else await find_answer(context.db, holder.token_id, key)
+    if known is None:
+        raise conflict
+    return repeated(known, digest)
+
+
 async def validate(context: Context, spec: StudySpec) -> Validation:
     """All checks of a submission, storing nothing."""
     completed, _ = await complete(context.db, spec)
@@ -95,12 +108,10 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
     key = await find(context, holder, name)
     changes = body.model_dump(mode="json", exclude_unset=True)
     budget = body.budget
-    n_trials, reopens = None, False
-    if budget is not None:
-        spec = StudySpec.model_validate(key.spec)
-        n_trials, reopens = _new_size(spec, budget, key)
-    change = Change(changes, budget is not None, n_trials, budget.timeout if budget else None, reopens)
+    n_trials = None if budget is None else _new_size(StudySpec.model_validate(key.spec), budget)
+    change = Change(changes, budget is not None, n_trials, budget.timeout if budget else None)
     if not await store.change_study(context.db, key.id, change):
+        key = await find(context, holder, name)  # as it is now: it may have been cancelled meanwhile, or deleted
         if key.state == "cancelled":
             raise WrongState("A cancelled study cannot go on.")
         message = f"must not be below the {key.counted} trials already made"
@@ -115,26 +126,32 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
     return study
 
 
-def _new_size(spec: StudySpec, budget: Budget, key: StudyKey) -> tuple[int | None, bool]:
+def _new_size(spec: StudySpec, budget: Budget) -> int | None:
     ends = [n for n in (spec.n_cells, budget.n_trials) if n is not None]
-    size = min(ends) if ends else None
-    return size, size is None or size > key.counted
+    return min(ends) if ends else None
 
 
 async def pause(context: Context, holder: Holder, name: str) -> Study:
     """Give out no more trials; those that run are told to stop at their next report and wait in the queue."""
     key = await find(context, holder, name)
-    if not await store.pause_study(context.db, key.id) and key.state != "paused":
-        raise WrongState(f"The study is {key.state}.")
+    if not await store.pause_study(context.db, key.id):
+        await _expect(context, holder, name, "paused")
     context.bell.ring()
     return await read(context, holder, name)
+
+
+async def _expect(context: Context, holder: Holder, name: str, state: str) -> None:
+    """Raise WrongState where a study is in another state by now: one request may have repeated another one."""
+    key = await find(context, holder, name)
+    if key.state != state:
+        raise WrongState(f"The study is {key.state}.")
 
 
 async def resume(context: Context, holder: Holder, name: str) -> Study:
     """Go on with a paused study."""
     key = await find(context, holder, name)
-    if not await store.resume_study(context.db, key.id) and key.state != "running":
-        raise WrongState(f"The study is {key.state}.")
+    if not await store.resume_study(context.db, key.id):
+        await _expect(context, holder, name, "running")
     context.bell.ring()
     return await read(context, holder, name)
 
@@ -144,8 +161,8 @@ async def cancel(context: Context, holder: Holder, name: str) -> Study:
     key = await find(context, holder, name)
     ended = await closing.end_study(context.db, key.id, "cancelled", "cancelled by a user")
     telling.study_ended(context.metrics, ended)
-    if not ended and key.state != "cancelled":
-        raise WrongState(f"The study is {key.state}.")
+    if not ended:
+        await _expect(context, holder, name, "cancelled")
     context.bell.ring()
     return await read(context, holder, name)
 
@@ -153,6 +170,9 @@ async def cancel(context: Context, holder: Holder, name: str) -> Study:
 async def delete(context: Context, holder: Holder, name: str) -> None:
     """Delete a study with its trials, curves and artifacts."""
     key = await find(context, holder, name)
-    await context.files.forget_artifacts(await store.delete_study(context.db, key.id))
+    files = await store.delete_study(context.db, key.id)
+    if files is None:
+        raise NotFound(NO_STUDY)
+    await context.files.forget_artifacts(files)
     tell("study-deleted", study=name, owner=key.owner)
     context.bell.ring()

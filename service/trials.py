@@ -12,8 +12,8 @@ from service.store.answers import find_answer, keep_answer
 from service.store.reporting import Step, record_import
 from service.store.tokens import Holder
 from service.store.trials import Added
-from service.studies import find, repeated
-from trialbook.errors import FieldError, KeyReused, NotFound, WrongState, invalid
+from service.studies import answered_meanwhile, find, repeated
+from trialbook.errors import Conflict, FieldError, KeyReused, NotFound, WrongState, invalid
 from trialbook.spec import StudySpec
 from trialbook.wire import NewTrial, NewTrials, Trial
 
@@ -28,17 +28,30 @@ async def add(context: Context, holder: Holder, name: str, body: NewTrials, key:
         return repeated(known, digest)
     spec = StudySpec.model_validate(study.spec)
     _check(spec, body)
+    try:
+        answer = await _insert(context, holder, study.id, spec, body, key, digest)
+    except Conflict as conflict:
+        return await answered_meanwhile(context, holder, key, digest, conflict)
+    context.bell.ring()
+    return answer
+
+
+async def _insert(
+    context: Context, holder: Holder, study: int, spec: StudySpec, body: NewTrials, key: str | None, digest: bytes
+) -> str:
+    curves = [_steps(spec, one) for one in body.trials]
+    for steps in curves:  # looked up before the transaction, which holds a connection of the pool itself
+        await context.sets.look_up(study, steps)
     async with context.db.begin() as connection:
-        added = await store.add_trials(connection, study.id, [_added(spec, one) for one in body.trials])
+        added = await store.add_trials(connection, study, [_added(spec, one) for one in body.trials])
         if added is None:
             raise WrongState("The study has ended, or its budget has no room for these trials.")
-        for (row, _), one in zip(added, body.trials, strict=True):
-            await record_import(connection, context.sets, study.id, row, _steps(spec, one))
+        for (row, _), steps in zip(added, curves, strict=True):
+            await record_import(connection, context.sets, study, row, steps)
         answer = json.dumps({"numbers": [number for _, number in added]})
         if key is not None and not await keep_answer(connection, holder.token_id, key, digest, answer):
             raise KeyReused
-    context.bell.ring()
-    return answer
+        return answer
 
 
 def _check(spec: StudySpec, body: NewTrials) -> None:

@@ -34,15 +34,28 @@ CANCEL = """
 """
 CANCEL_ONE = text(CANCEL.replace("{which}", "and t.number = :number"))
 CANCEL_OPEN = text(CANCEL.replace("{which}", ""))
+# Trials are locked by a statement before the one that cancels them: that one then sees the attempt of a grant that it
+# had to wait for, and closes it too. In the order of their rows, so that no two such statements wait for each other.
+HOLD_TRIALS = """
+    select from trials t where t.study_id = :study_id and t.state in ('waiting', 'running') {which}
+    order by t.id for no key update
+"""
+HOLD_ONE = text(HOLD_TRIALS.replace("{which}", "and t.number = :number"))
+HOLD_OPEN = text(HOLD_TRIALS.replace("{which}", ""))
 
 
 async def cancel_trial(db: Database, study_id: int, number: int, reason: str) -> bool:
     """Cancel one trial that waits or runs; False where it was already over."""
-    return bool(await db.run(CANCEL_ONE, {"study_id": study_id, "number": number, "reason": reason}))
+    asked = {"study_id": study_id, "number": number}
+    async with db.begin() as connection:
+        await connection.run(HOLD_ONE, asked)
+        return bool(await connection.run(CANCEL_ONE, {**asked, "reason": reason}))
 
 
 async def cancel_open(connection: Transaction, study_id: int, reason: str) -> int:
-    """Cancel all trials of a study that wait or run; how many there were."""
+    """Cancel all trials of a study that wait or run; how many there were. The study's row is locked already, so that
+    no new ones come."""
+    await connection.run(HOLD_OPEN, {"study_id": study_id})
     return len(await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason}))
 
 
@@ -85,6 +98,11 @@ SPENT = """
     )
 """
 ONE = SPENT.replace("{which}", "s.id = :study_id")
+MAY_SETTLE = text("""
+    select from studies s
+    where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null and s.counted >= s.n_trials
+        and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
+""")
 SETTLE = text(f"""
     with over as (
         update studies s set state = 'completed', finished_at = clock_timestamp(),
@@ -132,8 +150,13 @@ RUNNING = text(f"""
 
 async def settle(db: Database, study_id: int) -> Ended | None:
     """Complete a study whose budget is made and whose trials are all over; None where that is not so."""
-    rows = await db.run(SETTLE, {"study_id": study_id})
-    return Ended(**rows[0]) if rows else None
+    asked = {"study_id": study_id}
+    if not await db.run(MAY_SETTLE, asked):  # the usual case costs one statement
+        return None
+    async with db.begin() as connection:
+        await hold(connection, study_id)  # a larger budget, and trials made of it meanwhile, are seen then
+        row = await connection.one(SETTLE, asked)
+        return None if row is None else Ended(**row)
 
 
 async def end_study(db: Database, study_id: int, state: str, reason: str) -> Ended | None:

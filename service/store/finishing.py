@@ -23,6 +23,9 @@ class Result:
     attributes: str  # JSON
     retry: bool
     digest: bytes  # of the body, so that a repeat is known
+    last_step: int | None = None  # where the curve stood if the value was read from it: it counts only while that holds
+    best_score: float | None = None
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ FINISH = text(f"""
             select :state = 'failed' and :retry and old.failures + 1 < (s.spec #>> '{{trial,max_attempts}}')::int as yes
         ) again
         where t.id = :trial and old.id = t.id and t.attempt = :attempt and t.state = 'running'
+            and (not :measured or (t.last_step, t.best_score) is not distinct from
+                (cast(:last_step as int), cast(:best_score as float8)))
         returning t.*, s.name as study, s.n_trials is not null and s.counted >= s.n_trials as budget_made
     ), closed as (
         update attempts a set ended_at = clock_timestamp(), outcome = :state, error = :error, digest = :digest
@@ -64,7 +69,8 @@ KEEP_ANSWER = text("update attempts set answer = :answer where trial_id = :trial
 async def finish(
     db: Database, trial: int, attempt: int, result: Result, *, limited: int | None = None
 ) -> Finished | None:
-    """End an attempt; None when the lease is lost or the trial no longer runs.
+    """End an attempt; None when the lease is lost, the trial no longer runs, or its curve is no longer what the value
+    was read from.
 
     `limited` is the trial's study if results can spend its budget: they are recorded one after another then, and the
     one that spends it ends the study in the same transaction.

@@ -22,6 +22,7 @@ class Candidate:
     has_waiting: bool
     has_expired: bool
     may_make: bool
+    is_new: bool  # its first trial is still to be started
     works_ahead: bool  # its next trials come from the suggester
 
 
@@ -68,7 +69,7 @@ CANDIDATES = """
             and t.lease_until < clock_timestamp()) as has_expired,
         (s.n_trials is null or s.counted < s.n_trials)
             and (s.inline_until is null or s.made < s.inline_until) as may_make,
-        s.made >= s.inline_until is true as works_ahead
+        s.started_at is null as is_new, s.made >= s.inline_until is true as works_ahead
     from studies s, lateral (
         select count(*) as n from trials t where t.study_id = s.id and t.state = 'running'
     ) running

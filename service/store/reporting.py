@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asyncpg import NotNullViolationError
 from sqlalchemy import text
 
 from service.store.database import Database, Transaction
@@ -76,7 +77,11 @@ class MetricSets:
 
     ADD = text("insert into metric_sets (names) values (cast(:names as text[])) on conflict do nothing")
     FIND = text("select id from metric_sets where names = cast(:names as text[])")
-    USED = text("insert into study_metrics (study_id, metric_set) values (:study_id, :set) on conflict do nothing")
+    USED = text("""
+        insert into study_metrics (study_id, metric_set)
+        select id, cast(:set as int) from studies where id = :study_id for key share
+        on conflict do nothing
+    """)  # of a study that is being deleted nothing is noted
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -91,6 +96,11 @@ class MetricSets:
             self._used.add((study_id, found))
         return found
 
+    async def look_up(self, study_id: int, steps: Sequence[Step]) -> None:
+        """Learn the numbers of all these steps' sets, so that `number` needs no connection for them."""
+        for names in {tuple(sorted(step.metrics)) for step in steps}:
+            await self.number(study_id, names)
+
     async def _look_up(self, names: tuple[str, ...]) -> int:
         asked = {"names": list(names)}
         if not (rows := await self._db.run(self.FIND, asked)):
@@ -101,7 +111,8 @@ class MetricSets:
 
 
 # The trial's row is locked by `held`, so reports of one trial come one after another. A step that is there with other
-# values stops the whole batch; one that is there with the same values is left as it is.
+# values stops the whole batch; one that is there with the same values is left as it is. What another report has stored
+# while this one waited for the row is not seen by `held`, but by the insert, which then fails on purpose.
 RECORD = text("""
     with sent as materialized (
         select s.step, s.metric_set, s.score, s.milestone, s.compared,
@@ -113,8 +124,12 @@ RECORD = text("""
     ), held as materialized (
         update trials t set
             lease_until = clock_timestamp() + make_interval(secs => :ttl),
-            last_step = greatest(t.last_step, (select max(step) from sent)),
-            best_score = least(t.best_score, (select min(score) from sent)),
+            last_step = greatest(t.last_step, (
+                select max(step) from sent where step <= coalesce(t.prune_step, :prune_step, step)
+            )),
+            best_score = least(t.best_score, (
+                select min(score) from sent where step <= coalesce(t.prune_step, :prune_step, step)
+            )),
             prune_step = coalesce(t.prune_step, :prune_step), prune_reason = coalesce(t.prune_reason, :prune_reason)
         where t.id = :trial and t.attempt = :attempt and t.state = 'running'
             and not exists (
@@ -123,11 +138,13 @@ RECORD = text("""
             )
         returning t.study_id, t.number, t.prune_step, t.prune_reason
     ), stored as (
-        insert into reports (trial_id, step, attempt, metric_set, vals, score, study_id, milestone, compared)
+        insert into reports as r (trial_id, step, attempt, metric_set, vals, score, study_id, milestone, compared)
         select :trial, sent.step, :attempt, sent.metric_set, sent.vals, sent.score, held.study_id, sent.milestone,
             sent.compared
         from held, sent
-        on conflict (trial_id, step) do nothing
+        where sent.step <= coalesce(held.prune_step, sent.step)
+        on conflict (trial_id, step) do update set vals = null
+            where r.metric_set <> excluded.metric_set or r.vals <> excluded.vals
         returning step
     ), told as (
         insert into events (study_id, kind, number, first_step, last_step)
@@ -180,7 +197,10 @@ async def record(
         "prune_step": steps[-1].step if prune_reason and steps else None,
         "prune_reason": prune_reason,
     }
-    rows = await db.run(RECORD, asked)
+    try:
+        rows = await db.run(RECORD, asked)
+    except NotNullViolationError:
+        return None
     return Recorded(rows[0]["stored"], rows[0]["prune_step"], rows[0]["prune_reason"]) if rows else None
 
 

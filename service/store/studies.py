@@ -194,7 +194,7 @@ async def change_study(db: Database, study_id: int, change: Change) -> bool:
         return True
 
 
-DELETE = text("delete from studies where id = :id")
+DELETE = text("delete from studies where id = :id returning id")
 FILES = text("""
     select unnest(array[file, previous_file]) as file from artifacts a join trials t on t.id = a.trial_id
     where t.study_id = :id
@@ -202,12 +202,12 @@ FILES = text("""
 FORGET_EVENTS = text("delete from events where study_id = :id")
 
 
-async def delete_study(db: Database, study_id: int) -> list[str | None]:
-    """Delete a study and all that belongs to it; the files that its artifacts were kept in."""
+async def delete_study(db: Database, study_id: int) -> list[str | None] | None:
+    """Delete a study and all that belongs to it; the files that its artifacts were kept in. None: it was gone."""
     async with db.begin() as connection:
         await hold(connection, study_id)
         await cancel_open(connection, study_id, "the study was deleted")
         files = [row["file"] for row in await connection.run(FILES, {"id": study_id})]
-        await connection.run(DELETE, {"id": study_id})
+        deleted = await connection.one(DELETE, {"id": study_id})
         await connection.run(FORGET_EVENTS, {"id": study_id})
-        return files
+        return None if deleted is None else files

@@ -10,21 +10,31 @@ FIRST = text("insert into server (secret) values (:secret) on conflict do nothin
 SECRET = text("select secret from server")
 
 # A gap in the beats was an outage of the service, so leases that were alive when it began are as good as new after it.
+# Whoever locks several trials does so in the order of their rows, or passes over those that others have locked: no two
+# wait for each other then.
 LAST_BEAT = text("select beat_at from server for update")
 EXTEND = text("""
+    with alive as materialized (
+        select id from trials
+        where state = 'running' and lease_until > :since
+            and clock_timestamp() - cast(:since as timestamptz) > make_interval(secs => :tolerated)
+        order by id for no key update
+    )
     update trials t set lease_until = greatest(t.lease_until, clock_timestamp() + make_interval(secs => :ttl))
-    where t.state = 'running' and t.lease_until > :since
-        and clock_timestamp() - cast(:since as timestamptz) > make_interval(secs => :tolerated)
+    from alive where t.id = alive.id
     returning t.id
 """)
 BEAT = text("update server set beat_at = clock_timestamp()")
 EXPIRED_FOR_GOOD = text("""
-    with over as (
+    with lost as materialized (
+        select t.id, t.study_id from trials t join studies s on s.id = t.study_id
+        where t.state = 'running' and t.lease_until < clock_timestamp()
+            and t.failures + 1 >= (s.spec #>> '{trial,max_attempts}')::int
+        for no key update of t skip locked
+    ), over as (
         update trials t set state = 'failed', failures = t.failures + 1, lease_until = null,
             reason = 'its worker was lost in each of ' || t.attempt || ' attempts', finished_at = clock_timestamp()
-        from studies s
-        where t.state = 'running' and t.lease_until < clock_timestamp() and s.id = t.study_id
-            and t.failures + 1 >= (s.spec #>> '{trial,max_attempts}')::int
+        from lost where t.id = lost.id
         returning t.id, t.study_id, t.number, t.attempt
     ), closed as (
         update attempts a set ended_at = clock_timestamp(), outcome = 'expired'

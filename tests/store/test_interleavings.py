@@ -1,0 +1,282 @@
+"""Each two writes on one trial, interleaved at every statement: what comes out is what one of their two orders brings.
+
+Of each ordered pair the first write is stopped before each of its statements, and before its commits, while the second
+runs as far as it can; and both are made to queue for the trial's and for the study's row, in this order.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from service import auth
+from service.app import create_app, tick_for_ever
+from service.settings import Settings
+from service.store.database import dsn_of
+from service.store.reporting import MetricSets
+from tests.service.calls import spec
+from tests.store.schedules import Schedules, SteppedDatabase
+
+pytestmark = pytest.mark.slow
+API = "/api/v1"
+NUMBERS = itertools.count()
+MOST = 40  # statements of one write, far more than any has
+
+SNAPSHOT = """
+    select json_build_object(
+        'study', (select json_build_array(state, reason, n_trials, made, counted, finished_at is null) from studies
+            where id = $1),
+        'trials', (select json_agg(json_build_array(number, state, attempt, failures, worker, value, score, reason,
+            error, last_step, best_score, prune_step, attributes, lease_until is null, finished_at is null,
+            finish_seq is null) order by number) from trials where study_id = $1),
+        'attempts', (select json_agg(json_build_array(t.number, a.attempt, a.worker, a.outcome, a.resume_step, a.error,
+            a.ended_at is null) order by t.number, a.attempt)
+            from attempts a join trials t on t.id = a.trial_id where t.study_id = $1),
+        'reports', (select json_agg(json_build_array(t.number, r.step, r.attempt, r.vals) order by t.number, r.step)
+            from reports r join trials t on t.id = r.trial_id where t.study_id = $1),
+        'artifacts', (select json_agg(json_build_array(t.number, a.name, a.step, a.attempt, a.sha256)
+            order by t.number, a.name) from artifacts a join trials t on t.id = a.trial_id where t.study_id = $1),
+        'events of the study', (select json_agg(json_build_array(kind, state, note) order by id)
+            from events where study_id = $1 and number is null),
+        'events of trials', (select json_agg(json_build_array(number, kind, state) order by number, id)
+            from events where study_id = $1 and kind = 'trial'),
+        'other events', (select json_agg(json_build_array(number, kind, note, first_step, last_step)
+            order by number, kind, note, first_step) from events where study_id = $1 and kind in ('report', 'artifact'))
+    )
+"""
+
+
+NOT_BEGUN = """
+    with begun as (update studies set started_at = null where id = $1), held as (
+        update trials set state = 'waiting', attempt = 0, lease_until = null, started_at = null, source = 'enqueued'
+        where study_id = $1
+    ) delete from attempts where trial_id in (select id from trials where study_id = $1)
+"""
+
+
+@dataclass
+class Place:
+    """A study with one running trial that has a report, and its lease; each schedule has one of its own."""
+
+    client: httpx.AsyncClient
+    study: str
+    study_id: int
+    trial_id: int
+    lease: str
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        return told(await self.client.post(f"{API}{path}", json=body))
+
+    async def under_lease(self, verb: str, body: Any = None) -> Any:
+        return await self.post(f"/leases/{self.lease}/{verb}", body)
+
+    async def of_study(self, verb: str) -> Any:
+        return (await self.post(f"/studies/{self.study}/{verb}"))[:2]  # counts are read after the write, so left out
+
+    async def extend(self) -> Any:
+        answer = await self.client.patch(f"{API}/studies/{self.study}", json={"budget": {"n_trials": 5}})
+        return told(answer)[:2]
+
+    async def delete(self) -> Any:
+        return told(await self.client.delete(f"{API}/studies/{self.study}"))
+
+    async def ask(self, count: int = 1) -> Any:
+        body = {"request_id": f"next-{next(NUMBERS)}", "worker": "next", "trainers": ["external"], "study": self.study}
+        body["count"] = count
+        status, code, answer = await self.post("/leases", body)
+        leases = (answer or {}).get("leases", [])
+        return status, code, [(one["number"], one["attempt"], one["resume_step"]) for one in leases]
+
+    async def put(self, content: bytes, step: int) -> Any:
+        asked = {"sha256": hashlib.sha256(content).hexdigest(), "step": step}
+        path = f"{API}/leases/{self.lease}/artifacts/checkpoint"
+        return told(await self.client.put(path, params=asked, content=content))
+
+    async def report(self, **losses: float) -> Any:
+        reports = [{"step": int(step[1:]), "metrics": {"loss": loss}} for step, loss in losses.items()]
+        return await self.under_lease("reports", {"reports": reports})
+
+
+KEPT = ("number", "state", "attempt", "value", "worker", "reason", "error", "decision", "leases", "step", "sha256")
+
+
+def told(answer: httpx.Response) -> Any:
+    """Status, code, and of the body what does not change from run to run."""
+    assert answer.status_code < 500, answer.text
+    body = answer.json() if answer.content else {}
+    return answer.status_code, body.get("code"), {name: body[name] for name in KEPT if name in body}
+
+
+WRITES = {
+    "report": lambda place: place.report(_1=0.4, _2=0.3),
+    "renew": lambda place: place.under_lease("renew"),
+    "release": lambda place: place.under_lease("release"),
+    "finish": lambda place: place.under_lease("finish", {"state": "complete", "value": 0.4}),
+    "fail": lambda place: place.under_lease("finish", {"state": "failed", "error": "planned"}),
+    "lease": lambda place: place.ask(),
+    "cancel trial": lambda place: place.post(f"/studies/{place.study}/trials/0/cancel"),
+    "cancel study": lambda place: place.of_study("cancel"),
+    "pause study": lambda place: place.of_study("pause"),
+    "delete study": lambda place: place.delete(),
+    "checkpoint": lambda place: place.put(b"state", 0),
+    "target": lambda place: place.under_lease("finish", {"state": "complete", "value": 0.1}),
+    "extend": lambda place: place.extend(),
+}
+OTHERS = {  # the same, with other contents or in another place: paired where that makes a difference
+    "report other": lambda place: place.report(_1=0.9, _3=0.2),
+    "finish other": lambda place: place.under_lease("finish", {"state": "complete", "value": 0.7}),
+    "checkpoint other": lambda place: place.put(b"other", 0),
+    "make": lambda place: place.ask(),
+    "lease two": lambda place: place.ask(count=2),
+    "first lease": lambda place: place.ask(),
+    "bad report": lambda place: place.report(_1=9.0),
+    "later report": lambda place: place.report(_2=0.3),
+    "resume study": lambda place: place.of_study("resume"),
+}
+ASKS = {"lease", "make", "lease two", "first lease"}
+ENDS = ("cancel study", "delete study", "pause study", "extend")
+ROOM = {"make", "lease two", "first lease", "target", "cancel study", "pause study", "extend"}
+PAIRS = [
+    *itertools.product(WRITES, WRITES),
+    *(("report", "report other"), ("report other", "report"), ("finish", "finish other"), ("fail", "finish other")),
+    *(("checkpoint", "checkpoint other"), ("pause study", "resume study")),
+    *itertools.chain(*(((one, "make"), ("make", one)) for one in WRITES)),
+    *itertools.chain(*(((one, other), (other, one)) for one in ENDS for other in ("lease two", "first lease"))),
+    *(("bad report", "later report"), ("later report", "bad report")),
+]
+
+
+class House:
+    """The application on a stepped database, its clockwork stopped, and places to write at."""
+
+    def __init__(self, client: httpx.AsyncClient, context: Any, watch: Any, other: Any) -> None:
+        self.client, self.context, self.watch = client, context, watch
+        self.schedules = Schedules(watch, other)
+        self._names = itertools.count()
+        self.orders: dict[tuple[str, ...], Any] = {}
+
+    async def place(self, pair: tuple[str, ...]) -> Place:
+        """A fresh place that suits these writes: a lease to be granted again must have expired, and so on."""
+        name = f"study-{next(self._names)}"
+        budget = {"n_trials": 2 if ROOM & {*pair} else 1}
+        budget |= {"target_value": 0.2} if "target" in pair else {}
+        pruner = {"name": "threshold", "upper": 5.0}
+        await self.client.post(f"{API}/studies", json=spec(name=name, budget=budget, pruner=pruner))
+        asked = {"request_id": f"first-{name}", "worker": "first", "trainers": ["external"], "study": name}
+        lease = (await self.client.post(f"{API}/leases", json=asked)).json()["leases"][0]["lease"]
+        key = await self.watch.fetchrow(
+            "select s.id as study_id, t.id from studies s join trials t on t.study_id = s.id where s.name = $1", name
+        )
+        place = Place(self.client, name, key["study_id"], key["id"], lease)
+        await place.report(_0=0.5)
+        if {"lease", "lease two"} & {*pair}:
+            await self.watch.execute("update trials set lease_until = now() - interval '1 h' where id = $1", key["id"])
+        if "first lease" in pair:  # a study that has not begun: nothing but a point that a user has enqueued
+            await self.watch.execute(NOT_BEGUN, place.study_id)
+        return place
+
+    async def left(self, place: Place) -> Any:
+        """What stands in the database."""
+        return json.loads(await self.watch.fetchval(SNAPSHOT, place.study_id))
+
+    async def in_order(self, *pair: str) -> Any:
+        """What is left and answered where one write follows the other."""
+        if pair not in self.orders:
+            place = await self.place(pair)
+            answers = [await (WRITES | OTHERS)[name](place) for name in pair]
+            self.orders[pair] = await self.left(place), tuple(answers)
+        return self.orders[pair]
+
+    async def check(self, first: str, second: str) -> None:
+        """Run all schedules of a pair, and compare each with the two orders."""
+        one, other = (WRITES | OTHERS)[first], (WRITES | OTHERS)[second]
+        (ahead, answers), (behind, reversed_) = await self.in_order(first, second), await self.in_order(second, first)
+        allowed = [(ahead, answers), (behind, reversed_[::-1])]
+        allowed += await self.passed_over((first, second))
+        for before in range(2, MOST):
+            place = await self.place((first, second))
+            answers = await self.schedules.stopped(lambda p=place: one(p), lambda p=place: other(p), before)
+            if answers is None:
+                break
+            await self.compare(f"{first} stopped before statement {before}, {second}", place, answers, allowed)
+        for row in ("trials", "studies"):
+            place = await self.place((first, second))
+            key = place.trial_id if row == "trials" else place.study_id
+            answers = await self.schedules.queued(lambda p=place: one(p), lambda p=place: other(p), row, key)
+            await self.compare(f"{first} then {second} queue for {row}", place, answers, allowed)
+
+    async def passed_over(self, pair: tuple[str, str]) -> list[Any]:
+        """A lease never waits for a trial that somebody is writing to: it passes it over, as if there were none. And it
+        comes back empty from a study that was deleted after it had looked where there is work."""
+        if not ASKS & {*pair}:
+            return []
+        found = []
+        for order in (pair, pair[::-1]):
+            place, answers = await self.place(pair), []
+            for name in order:
+                async with self.schedules.held("trials" if name in ASKS else None, place.trial_id):
+                    answers.append(await (WRITES | OTHERS)[name](place))
+            found.append((await self.left(place), tuple(answers if order == pair else answers[::-1])))
+        if "delete study" in pair:
+            found.append((found[0][0], tuple((200, None, []) if name in ASKS else (204, None, {}) for name in pair)))
+        return found
+
+    async def compare(self, what: str, place: Place, answers: Any, allowed: Any) -> None:
+        """What is left and answered together is what one of the orders brings."""
+        found = (await self.left(place), tuple(answers))
+        assert found in allowed, f"{what}: " + "; or ".join(_differences(found, one) for one in allowed)
+
+
+def _differences(found: Any, allowed: Any) -> str:
+    parts = [
+        f"{name} {found[0][name]} for {allowed[0][name]}" for name in found[0] if found[0][name] != allowed[0][name]
+    ]
+    if found[1] != allowed[1]:
+        parts.append(f"answers {found[1]} for {allowed[1]}")
+    return ", ".join(parts)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def house(runner: asyncio.Runner, make_database: Any, tmp_path_factory: Any) -> Iterator[House]:
+    """One application for all pairs, on one event loop."""
+    url = make_database()
+    app = create_app(Settings(data=tmp_path_factory.mktemp("data")), url)
+    life = app.router.lifespan_context(app)
+
+    async def begin() -> House:
+        await life.__aenter__()
+        for task in asyncio.all_tasks():
+            if task.get_coro().cr_code is tick_for_ever.__code__:  # type: ignore[union-attr]
+                task.cancel()  # time alone changes nothing here
+        context = app.state.context
+        context.db = SteppedDatabase(url)
+        context.sets = MetricSets(context.db)
+        await auth.keep_first_token(context, "first")
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"authorization": "Bearer first"}
+        )
+        return House(client, context, await asyncpg.connect(dsn_of(url)), await asyncpg.connect(dsn_of(url)))
+
+    one = runner.run(begin())
+    yield one
+    runner.run(one.client.aclose())
+    runner.run(one.context.db.close())
+    runner.run(life.__aexit__(None, None, None))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=lambda name: name.replace(" ", "-"))
+def test_two_writes_at_once_come_out_as_one_after_the_other(runner, house, first, second):
+    runner.run(house.check(first, second))
