@@ -3,12 +3,22 @@
 import asyncio
 import json
 import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from service import auth
+from service import auth, backup
+from service.archive import Damaged
+from service.backup import Incomplete, Summary, Unfinished
 from service.context import Context
 from service.files import Files
 from service.serving import Refused, database, first_token, serve, suggest
@@ -18,6 +28,7 @@ from service.store.database import Database
 from service.store.migrating import UnknownSchema, migrate
 from service.store.postgres_home import PostgresFailed
 from service.store.reporting import MetricSets
+from service.store.transfer import InUse, NotEmpty, Unfit
 from trialbook.wire import CreatedToken, NewToken
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trialbook's server.")
@@ -26,6 +37,19 @@ app.add_typer(tokens, name="token")
 
 Data = Annotated[Path | None, typer.Option(help="The folder for database, artifacts and data sets.")]
 DatabaseURL = Annotated[str | None, typer.Option("--database-url", help="Your own PostgreSQL; embedded where unset.")]
+Output = Annotated[str, typer.Option("-o", "--output", help="text or json.")]
+FAULTS = (Refused, UnknownSchema, PostgresFailed, Unfinished, Damaged, Incomplete, NotEmpty, InUse, Unfit)
+INCOMPLETE = 2  # exit code: done, but not all was as it should be
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What goes wrong is told in a sentence."""
+    try:
+        yield
+    except (*FAULTS, OSError, ValueError) as error:
+        typer.echo(f"trialbook-server: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _settings(**flags: Any) -> Settings:  # Any: each flag's own type
@@ -42,17 +66,14 @@ def serve_command(
 ) -> None:
     """Serve the API and the dashboard. Example: trialbook-server serve --port 8000 --data ./trialbook-data"""
     settings = _settings(host=host, port=port, data=data, database_url=database_url, no_auth=no_auth or None)
-    try:
+    with _plainly():
         serve(settings)
-    except (Refused, UnknownSchema, PostgresFailed, OSError, ValueError) as error:
-        typer.echo(f"trialbook-server: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command("migrate")
 def migrate_command(data: Data = None, database_url: DatabaseURL = None) -> None:
     """Bring the database's schema to this version; twice does no harm."""
-    with database(_settings(data=data, database_url=database_url)) as url:
+    with _plainly(), database(_settings(data=data, database_url=database_url)) as url:
         migrate(url)
     typer.echo("the schema is up to date")
 
@@ -64,7 +85,70 @@ def suggest_command(
     with_parent: Annotated[bool, typer.Option("--with-parent", help="End when standard input closes.")] = False,
 ) -> None:
     """Make the suggestions of model-based samplers; `serve` starts one by itself, start more to share the work."""
-    suggest(_settings(data=data, database_url=database_url), with_parent=with_parent)
+    with _plainly():
+        suggest(_settings(data=data, database_url=database_url), with_parent=with_parent)
+
+
+@app.command("backup")
+def backup_command(
+    target: Annotated[Path, typer.Argument(help="The file to write, or a folder to write one into.")],
+    data: Data = None,
+    database_url: DatabaseURL = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    output: Output = "text",
+) -> None:
+    """Write database, artifacts and data sets as they are now into one file; the server may go on working.
+
+    Exit code 2: written, but some files were missing or damaged already. Example: trialbook-server backup /backups
+    """
+    settings = _existing(data=data, database_url=database_url)
+    path = backup.archive_path(target, datetime.now(UTC))
+    with _plainly(), _ended_gently(), database(settings) as url:
+        made = asyncio.run(backup.back_up(url, Files(settings.data), path, force=force, progress=_progress))
+    _tell_copy({"file": str(path), "size": path.stat().st_size}, "backed up", made, output)
+
+
+@app.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A file that `backup` has written.")],
+    data: Data = None,
+    database_url: DatabaseURL = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the studies that are there.")] = False,
+    output: Output = "text",
+) -> None:
+    """Verify a backup and restore it into an empty data folder and database, with no server running.
+
+    Exit code 2: restored, but some files were missing or damaged at the time of the backup already.
+    """
+    settings = _settings(data=data, database_url=database_url)
+    with _plainly(), _ended_gently():
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with database(settings) as url:
+            made = backup.restore(url, Files(settings.data), file, force=force, progress=_progress)
+    _tell_copy({"data": str(settings.data)}, "restored and verified", made, output)
+
+
+@app.command("verify")
+def verify_command(data: Data = None, database_url: DatabaseURL = None, output: Output = "text") -> None:
+    """Compare the database with the files: each is there and what was uploaded. The server may go on working.
+
+    Exit code 2: some are missing or damaged.
+    """
+    settings = _existing(data=data, database_url=database_url)
+    with _plainly(), _ended_gently(), database(settings) as url:
+        found = asyncio.run(backup.verify(url, Files(settings.data), progress=_progress))
+    if output == "json":
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        for how, names in (("missing", found.missing), ("damaged", found.damaged)):
+            for name in names:
+                typer.echo(f"{how}: {name}")
+        wrong = len(found.missing) + len(found.damaged)
+        typer.echo(
+            f"{found.files} files checked, {wrong} wrong; {found.unnamed} that no row names, which a server sweeps"
+        )
+    if found.missing or found.damaged:
+        raise typer.Exit(INCOMPLETE)
 
 
 @app.command("login-link")
@@ -114,6 +198,54 @@ def _with_context(settings: Settings, use: Any) -> Any:  # Any: a coroutine func
     with database(settings) as url:
         migrate(url)
         return asyncio.run(run(url))
+
+
+def _existing(**flags: Any) -> Settings:  # Any: each flag's own type
+    """Settings of a service that is there: a mistyped folder is not to become one."""
+    settings = _settings(**flags)
+    embedded = settings.database_url is None and settings.database_url_file is None
+    if not (settings.data / "postgres" if embedded else settings.data).is_dir():
+        typer.echo(f"trialbook-server: there is no Trialbook in {settings.data}; name it by --data", err=True)
+        raise typer.Exit(1)
+    return settings
+
+
+@contextmanager
+def _ended_gently() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does, so that nothing half done is left."""
+
+    def end(*_: object) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress(stage: str, size: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(stage, total=size)
+        yield lambda more: bar.advance(task, more)
+
+
+def _tell_copy(what: dict[str, Any], done: str, made: Summary, output: str) -> None:  # Any: text and numbers
+    if output == "json":
+        typer.echo(json.dumps({**what, **asdict(made)}))
+    else:
+        place = ", ".join(str(value) for value in what.values() if not isinstance(value, int))
+        rows = made.rows
+        counted = f"{rows['studies']} studies, {rows['trials']} trials, {rows['reports']} reports"
+        typer.echo(f"{done}: {counted}, {made.files} files of {made.size:,} bytes: {place}")
+    for name in made.lacking.values():
+        typer.echo(f"trialbook-server: missing or damaged when it was backed up: {name}", err=True)
+    if made.lacking:
+        raise typer.Exit(INCOMPLETE)
 
 
 if __name__ == "__main__":

@@ -14,26 +14,30 @@ from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 import uvloop
 from fastapi import FastAPI
 
 from service import auth, logs
-from service.app import LOOPBACK, create_app
+from service.app import create_app
+from service.backup import require_finished
 from service.fits import Fitters
 from service.logs import tell
 from service.metrics import Metrics
+from service.origin import LOOPBACK
 from service.protocol import Deadlined
 from service.settings import Settings
 from service.store.database import Database
-from service.store.migrating import migrate
+from service.store.migrating import UnknownSchema, migrate, standing
 from service.store.postgres_keeper import kept
 from service.suggester import Suggested, suggest_for_ever, until_parent_ends
 
 STOP_SECONDS = 8.0  # for what was under way when the server was told to stop
 CLOSING_SECONDS = 1  # more, for what came in after that
 LOOK_AGAIN = 0.02
+SCHEMA_SECONDS = 1.0  # between two looks of a suggester that waits for the schema
 
 
 class Refused(Exception):
@@ -67,11 +71,13 @@ def token_file(settings: Settings) -> Path:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop. Raises Refused, or what the database or the socket says."""
+    """Serve until told to stop. Raises Refused, Unfinished, UnknownSchema, or what database or socket say."""
     if settings.no_auth and settings.host not in LOOPBACK:
         raise Refused(Refused.__doc__)
     logs.install(settings.log_level)
+    signal.signal(signal.SIGTERM, _end)  # until uvicorn hears it
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    require_finished(settings.data)
     _allow_many_connections()
     with database(settings) as url:
         migrate(url)
@@ -79,6 +85,10 @@ def serve(settings: Settings) -> None:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for an ACK
         uvloop.run(_serve(settings, url, listener))
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(0)  # by way of what is open: an embedded database is stopped
 
 
 def _allow_many_connections() -> None:
@@ -132,10 +142,23 @@ async def _suggest(url: str, *, with_parent: bool) -> None:
 
 
 def suggest(settings: Settings, *, with_parent: bool) -> None:
-    """Make suggestions until told to stop, or until the process that started this one ends."""
+    """Make suggestions until told to stop, or until the process that started this one ends. Raises UnknownSchema."""
     logs.install(settings.log_level)
     with database(settings) as url:
+        _await_schema(url)
         asyncio.run(_suggest(url, with_parent=with_parent))
+
+
+def _await_schema(url: str) -> None:
+    """Wait until a server, or `migrate`, has brought the schema up to date; a suggester changes none."""
+    told = False
+    while (found := standing(url)) != "current":
+        if found == "newer":
+            raise UnknownSchema(UnknownSchema.__doc__)
+        if not told:
+            tell("waiting-for-schema", level=logging.WARNING)  # by a server, or by `migrate`
+            told = True
+        time.sleep(SCHEMA_SECONDS)
 
 
 async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
