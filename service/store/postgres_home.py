@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, so root hands it to an account of its own. No
 ever opened to others for it, save under the system's temporary folder.
 """
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -11,14 +12,12 @@ import shutil
 import stat
 import subprocess
 import tempfile
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ACCOUNT_NAME = "trialbook"
-LIST_IN_USE = (1, 9, 10)  # useradd's codes where another one is at work: can't lock the list, name taken, group taken
-LOOK_AGAIN = 0.05  # seconds
 LONGEST_SOCKET_FOLDER = 80  # bytes; the kernel takes 104 (macOS) or 108 for the folder and "/.s.PGSQL.5432.lock"
 
 
@@ -63,7 +62,7 @@ def choose_account() -> Account:
     """Our own account, or for root an unprivileged one, made when it is missing."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), None)
-    entry = make_account(ACCOUNT_NAME)
+    entry = _find_account(ACCOUNT_NAME) or make_account(ACCOUNT_NAME)
     return Account(entry.pw_uid, entry.pw_gid, ())
 
 
@@ -118,28 +117,38 @@ def write_private(path: Path, text: str, account: Account) -> None:
     Path(file.name).replace(path)
 
 
-def make_account(name: str, *, patience: float = 15.0) -> pwd.struct_passwd:
-    """The account of that name, made if it is missing; another process may make it, or one of its own, meanwhile.
+def make_account(name: str) -> pwd.struct_passwd:
+    """The account of that name, made if it is missing. Raises PostgresFailed where that can't be.
 
-    `patience` in seconds: how long others may hold the system's list of accounts. Raises PostgresFailed.
+    One process at a time: of two `useradd` at once the later may give the name that is there already another id.
     """
-    useradd = shutil.which("useradd") or "/usr/sbin/useradd"
-    options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    deadline, said = time.monotonic() + patience, ""
-    while (entry := _find_account(name)) is None:
+    with _turn():
+        if (entry := _find_account(name)) is not None:
+            return entry
+        useradd = shutil.which("useradd") or "/usr/sbin/useradd"
+        options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
         try:
             command = [useradd, *options, "--shell", "/usr/sbin/nologin", name]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-            said, passes = done.stderr.strip(), done.returncode in (0, *LIST_IN_USE)
+            said = subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()  # noqa: S603
         except OSError as error:
-            said, passes = str(error), False
-        if time.monotonic() > deadline or not (passes or _find_account(name)):
-            raise PostgresFailed(
-                f"PostgreSQL does not run as root and no account named {name} could be made for it ({said}); "
-                "make one, run as another user, or name a database of your own by TRIALBOOK_DATABASE_URL"
-            )
-        time.sleep(LOOK_AGAIN)
-    return entry
+            said = str(error)
+        if (entry := _find_account(name)) is not None:
+            return entry
+    raise PostgresFailed(
+        f"PostgreSQL does not run as root and no account named {name} could be made for it ({said}); "
+        "make one, run as another user, or name a database of your own by TRIALBOOK_DATABASE_URL"
+    )
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Alone among our processes at the list of accounts, whatever their temporary folders."""
+    folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _find_account(name: str) -> pwd.struct_passwd | None:

@@ -150,10 +150,10 @@ def test_processes_that_make_the_account_at_once_all_get_it() -> None:
     name = f"tb-test-{os.getpid()}"
     script = f"from service.store.postgres_home import make_account; print(make_account({name!r}).pw_uid)"
     command = [sys.executable, "-c", script]
-    makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
     try:
         answers = [maker.communicate()[0].strip() for maker in makers]
-        assert answers == [str(make_account(name).pw_uid)] * 4
+        assert answers == [str(make_account(name).pw_uid)] * 6
     finally:
         subprocess.run(["userdel", name], check=True, capture_output=True)  # noqa: S607
 
