@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Any
 
 from fastapi import Response
@@ -12,6 +12,7 @@ from fastapi import Response
 from service.context import Context
 from service.dashboard.analysis import FIGURES
 from service.store import curves as curve_store
+from service.store.studies import StudyKey
 from service.store.tokens import Holder
 from service.store.trials import list_trials, read_trial
 from service.studies import find
@@ -22,6 +23,8 @@ from trialbook.values import spell
 from trialbook.wire import Trial, TrialDetail
 
 POINTS = 200  # of one curve, at most
+SMALL = 1000  # trials up to which everything is read anew for whoever asks; of more, what is drawn may be a bit older
+PAGE = 250  # trials read at once: about as many milliseconds as others can be made to wait for
 OPTUNA_STATES = {
     "waiting": "WAITING",
     "running": "RUNNING",
@@ -41,17 +44,32 @@ async def trial(context: Context, holder: Holder, study: str, number: int) -> Tr
     return found
 
 
-async def curves(
-    context: Context, holder: Holder, study: str, metrics: list[str], chosen: str, limit: int
-) -> dict[str, Any]:
-    """Curves by trial; with more trials than `limit`: the best half and the latest."""
+async def curves(context: Context, holder: Holder, study: str, metrics: list[str], chosen: str, limit: int) -> bytes:
+    """Curves by trial, as JSON; with more trials than `limit`: the best half and the latest."""
     key = await find(context, holder, study)
+    asked = ("curves", key.id, *metrics, chosen, limit)
+    return await _drawn(context, key, asked, lambda: _curves(context, key, metrics, chosen, limit))
+
+
+async def _drawn(context: Context, key: StudyKey, asked: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    """What a figure is drawn from: of a large study made once for all who look, and told for a while."""
+    if key.made <= SMALL:
+        return await make()
+    made: bytes = await context.shared.get(asked, make)
+    return made
+
+
+async def _curves(context: Context, key: StudyKey, metrics: list[str], chosen: str, limit: int) -> bytes:
     known = await curve_store.metric_names(context.db, key.id)
     wanted = metrics or ([key.spec["objective"]["metric"]] if key.spec["objective"]["metric"] else known)
     numbers = _numbers(chosen)
     if numbers is None:
         numbers = await curve_store.shown_numbers(context.db, key.id, limit)
     found = await curve_store.read_curves(context.db, key.id, numbers[:limit])
+    return await asyncio.to_thread(_curves_json, key, known, wanted, found)
+
+
+def _curves_json(key: StudyKey, known: list[str], wanted: list[str], found: list[curve_store.Curve]) -> bytes:
     items = [
         {
             "number": one.number,
@@ -62,7 +80,8 @@ async def curves(
         for one in found
     ]
     shown = f"showing {len(items)} of {key.made} curves"
-    return {"study": study, "metrics": known, "shown": wanted, "items": items, "total": key.made, "note": shown}
+    answer = {"study": key.name, "metrics": known, "shown": wanted, "items": items, "total": key.made, "note": shown}
+    return json.dumps(answer).encode()
 
 
 def _numbers(chosen: str) -> list[int] | None:
@@ -87,20 +106,30 @@ async def all_trials(context: Context, study_id: int) -> list[Trial]:
     found: list[Trial] = []
     cursor: str | None = None
     while True:
-        page, cursor = await list_trials(context.db, study_id, states=(), order="number", cursor=cursor, limit=1000)
+        page, cursor = await list_trials(context.db, study_id, states=(), order="number", cursor=cursor, limit=PAGE)
         found += page
         if cursor is None:
             return found
 
 
-async def analysis(context: Context, holder: Holder, study: str, kind: str) -> dict[str, Any]:
-    """The plain data behind a figure."""
+async def analysis(context: Context, holder: Holder, study: str, kind: str) -> bytes:
+    """The plain data behind a figure, as JSON."""
     key = await find(context, holder, study)
     if kind not in FIGURES:
         raise NotFound(f"There is no such analysis; known are {', '.join(FIGURES)}.")
+    return await _drawn(context, key, ("analysis", key.id, kind), lambda: _analysis(context, key, kind))
+
+
+async def _analysis(context: Context, key: StudyKey, kind: str) -> bytes:
     spec = StudySpec.model_validate(key.spec)
     found = await all_trials(context, key.id)
-    return await asyncio.to_thread(FIGURES[kind], spec, found)
+    return await asyncio.to_thread(lambda: _figure_json(FIGURES[kind](spec, found)))
+
+
+def _figure_json(figure: dict[str, Any]) -> bytes:
+    """A figure as JSON, item by item: one call for all would let no other thread run for a tenth of a second."""
+    items = ", ".join([json.dumps(item) for item in figure["items"]])
+    return f"{json.dumps({**figure, 'items': []})[: -len('[]}')]}[{items}]}}".encode()
 
 
 async def export(context: Context, holder: Holder, study: str, form: str) -> Response:

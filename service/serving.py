@@ -1,6 +1,7 @@
 """Running the server: database, first token, uvicorn, and the line that says it is ready."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -74,6 +75,8 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop. Raises Refused, Unfinished, UnknownSchema, or what database or socket say."""
     if settings.no_auth and settings.host not in LOOPBACK:
         raise Refused(Refused.__doc__)
+    if settings.no_auth and settings.allowed_hosts:
+        raise Refused("A server that other hosts' names lead to (TRIALBOOK_ALLOWED_HOSTS) asks for tokens.")
     logs.install(settings.log_level)
     signal.signal(signal.SIGTERM, _end)  # until uvicorn hears it
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -184,6 +187,14 @@ async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
         await asyncio.gather(suggester, return_exceptions=True)
 
 
+def _keep_pauses_short() -> None:
+    """What is loaded by now stays: to look for garbage in it would stop everything for a tenth of a second. A thread
+    that computes a figure lets the others run each millisecond."""
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(0.001)
+
+
 def _print_line(done: Suggested) -> None:
     print(json.dumps(vars(done)), flush=True)
 
@@ -222,6 +233,7 @@ class Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce."""
         await super().startup(sockets)
+        _keep_pauses_short()
         url = reachable(*self._listener.getsockname()[:2])
         ready = {"event": "ready", "url": url, "token": None, "dashboard": f"{url}/"}
         if not self._settings.no_auth:

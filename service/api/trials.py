@@ -70,7 +70,7 @@ async def get_artifact(study: str, number: Number, name: str, context: Ctx, hold
     return await artifacts.send(context, holder, study, number, name)
 
 
-@router.get("/curves", operation_id="getCurves")
+@router.get("/curves", operation_id="getCurves", response_model=dict[str, Any])
 async def get_curves(
     study: str,
     context: Ctx,
@@ -78,15 +78,16 @@ async def get_curves(
     metric: Annotated[list[str] | None, Query()] = None,
     trials: Annotated[str, Query(max_length=2000)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+) -> Response:
     """The curves of the best, the latest and other trials, thinned to at most 200 points each."""
-    return await reading.curves(context, holder, study, metric or [], trials, limit)
+    found = await reading.curves(context, holder, study, metric or [], trials, limit)
+    return Response(found, media_type="application/json")
 
 
-@router.get("/analysis/{kind}", operation_id="getAnalysis")
-async def get_analysis(study: str, kind: str, context: Ctx, holder: Reader) -> dict[str, Any]:
+@router.get("/analysis/{kind}", operation_id="getAnalysis", response_model=dict[str, Any])
+async def get_analysis(study: str, kind: str, context: Ctx, holder: Reader) -> Response:
     """The plain data behind a figure: history or parallel."""
-    return await reading.analysis(context, holder, study, kind)
+    return Response(await reading.analysis(context, holder, study, kind), media_type="application/json")
 
 
 @router.get("/export", operation_id="exportStudy")

@@ -3,6 +3,7 @@
 import { setLive } from "./frame.js";
 
 const KINDS = ["study", "trial", "report", "artifact"];
+const RESPECT = 3; // a reading pauses for so many times as long as it took
 const AGAIN = 3000; // milliseconds until a stream that the server refused is asked for again
 
 /**
@@ -59,18 +60,33 @@ export function listen(name, handlers) {
 }
 
 /**
- * Calls a function at most once in a while, the last time surely: events come in bursts.
+ * Calls a function at most once in a while, the last time surely: events come in bursts. Rarer where it takes long, so
+ * that many who look leave a busy server time for those who work.
  * @param {() => unknown} act @param {number} pause in milliseconds @returns {() => void}
  */
 export function calmly(act, pause) {
   let timer = 0;
   let next = 0;
-  return () => {
-    if (timer) return;
-    timer = setTimeout(() => {
-      timer = 0;
-      next = Date.now() + pause;
-      act();
-    }, Math.max(0, next - Date.now()));
-  };
+  let acting = false;
+  let again = false;
+
+  function ask() {
+    if (acting) again = true;
+    else timer ||= setTimeout(run, Math.max(0, next - Date.now()));
+  }
+
+  async function run() {
+    const begun = Date.now();
+    timer = 0;
+    acting = true;
+    try {
+      await act();
+    } finally {
+      next = Math.max(begun + pause, Date.now() + RESPECT * (Date.now() - begun));
+      acting = false;
+      if (again) ask();
+      again = false;
+    }
+  }
+  return ask;
 }
