@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import health, problems, routes, search, telling
+from service import headers, health, origin, problems, routes, search, telling
 from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.api.express import Express
@@ -34,9 +34,11 @@ from service.dashboard import (
 )
 from service.events import stream
 from service.files import Files
+from service.lane import Lane
 from service.load import Load
 from service.logs import request_id, tell
 from service.metrics import Metrics
+from service.origin import Front
 from service.retention import keep_for_ever
 from service.settings import Settings
 from service.store import closing, evaluating, sweeping
@@ -57,18 +59,10 @@ PAGES = (
     study_page,
     trial_page,
 )  # /studies/new is no name
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TICK = 1.0  # seconds between two looks at what time alone brings about
 REST = 20  # a look at limits takes ms per 10,000 trials; the next one waits for so many times as long
 TOLERATED = 3.0  # seconds without a tick that are no outage
 RETURN_SECONDS = 15.0  # at least, that workers have to come back after an outage: their clients pause between tries
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "trialbook-version": __version__,
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'self'",
-}
 
 
 def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) -> FastAPI:
@@ -103,6 +97,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         version=__version__,
         lifespan=lifespan,
         openapi_url=f"{BASE}/openapi.json",
+        redirect_slashes=False,  # an address has one spelling, and nobody is sent to whatever Host they named
         docs_url=None,
         redoc_url=None,
     )
@@ -115,8 +110,10 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     _add_stream(app)
     health.install(app)
     problems.install(app, problem_pages.show)
+    app.add_middleware(Lane)
     app.add_middleware(Express)
-    app.add_middleware(Frame, local=settings.host in LOOPBACK, metrics=metrics, load=load)
+    front = origin.front(settings.host, settings.allowed_hosts, settings.trusted_proxies)
+    app.add_middleware(Frame, front=front, metrics=metrics, load=load)
     return app
 
 
@@ -180,15 +177,14 @@ async def _look_at_limits(context: Context) -> None:
 
 
 class Frame:
-    """Around every request: its id, the Host check on loopback, a bound on how many there are, security headers, the
-    answer where the code failed, its duration. Plain ASGI."""
+    """Around every request: its id, the check of its Host, what trusted proxies say of it, a bound on how many there
+    are, security headers, the answer where the code failed, its duration. Plain ASGI."""
 
-    def __init__(self, app: ASGIApp, *, local: bool, metrics: Metrics, load: Load) -> None:
+    def __init__(self, app: ASGIApp, *, front: Front, metrics: Metrics, load: Load) -> None:
         self._app = app
-        self._local = local
+        self._front = front
         self._metrics = metrics
         self._load = load
-        self._headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -196,18 +192,17 @@ class Frame:
             return await self._app(scope, receive, send)
         scope["request_id"] = secrets.token_hex(8)
         request_id.set(scope["request_id"])
+        if self._front.proxies:
+            scope["client"], scope["scheme"] = self._front.seen_through(scope)
         begun, status = time.perf_counter(), None
 
         async def framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                given = {name for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in self._headers if name not in given]
-                if (cached := _may_cache(scope["path"])) and b"cache-control" not in given:
-                    extra.append((b"cache-control", cached))
-                extra.append((b"x-request-id", scope["request_id"].encode()))
-                message = {**message, "headers": [*message["headers"], *extra]}
+                extra = headers.missing(message["headers"], scope["path"], scope["scheme"])
+                about = (b"x-request-id", scope["request_id"].encode())
+                message = {**message, "headers": [*message["headers"], *extra, about]}
             await send(message)
 
         try:
@@ -226,7 +221,7 @@ class Frame:
         return None
 
     async def _bounded(self, scope: Scope, receive: Receive, framed: Send) -> None:
-        if self._local and not _is_local_host(scope):
+        if not self._front.is_host(scope):
             raise InvalidHost
         if scope["path"] in health.PROBES:  # they tell how full the server is
             return await self._app(scope, receive, framed)
@@ -237,14 +232,3 @@ class Frame:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.request(scope["method"], route, status, seconds)
         tell("request", level=logging.DEBUG, method=scope["method"], route=route, status=status, seconds=seconds)
-
-
-def _may_cache(path: str) -> bytes | None:
-    """Answers of the API are about now; scripts and styles are asked for again, as an upgrade may have changed them."""
-    return b"no-store" if path.startswith(BASE) else b"no-cache" if path.startswith("/static/") else None
-
-
-def _is_local_host(scope: Scope) -> bool:
-    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    return name in LOOPBACK

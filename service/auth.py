@@ -18,6 +18,7 @@ from trialbook.wire import CreatedToken, NewToken, Role
 
 TOKEN = re.compile(r"tb_([A-Za-z0-9-]{1,40})_[A-Za-z0-9_-]{20,100}")
 COOKIE = "trialbook_session"
+BOUND = f"__Host-{COOKIE}"  # under TLS: no neighbouring host, and nobody without TLS, can set a cookie of this name
 REMEMBERED = 2.0  # seconds that a checked token is trusted without asking the database
 SESSION_SECONDS = 14 * 86400.0
 LINK_SECONDS = 600.0
@@ -138,7 +139,7 @@ async def _who(request: Request) -> Holder:
         if scheme.lower() != "bearer" or not token.isascii():
             raise Unauthorized
         return await _check_token(context, token.strip())
-    if cookie := request.cookies.get(COOKIE):
+    if cookie := session_cookie(request):
         holder = await store.find_session(context.db, sha256(cookie))
         if holder is None:
             raise Unauthorized
@@ -147,13 +148,19 @@ async def _who(request: Request) -> Holder:
     raise Unauthorized
 
 
+def session_cookie(request: Request) -> str | None:
+    """The session's cookie; where TLS is known to be spoken, only the one that nobody else can have set."""
+    bound = request.cookies.get(BOUND)
+    return bound if bound or request.url.scheme == "https" else request.cookies.get(COOKIE)
+
+
 def require_same_site(request: Request) -> None:
     """A browser proves that an unsafe request comes from our own pages; what is no browser sends neither header."""
     if request.method in SAFE:
         return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     own = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    by_cookie = COOKIE in request.cookies
+    by_cookie = session_cookie(request) is not None
     if site not in (None, "same-origin", "none") or not own or (by_cookie and site is None and origin is None):
         raise CrossSite
 

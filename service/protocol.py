@@ -7,6 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.headers import ALWAYS
 from trialbook.errors import BadRequest
 
 HEAD_SECONDS = 20.0  # from a connection's or a request's first byte to the last of its head
@@ -59,6 +60,7 @@ class Deadlined(HttpToolsProtocol):
         told: dict[str, Any] = {"type": f"urn:trialbook:{error.code}", "title": error.title, "status": error.status}
         told |= {"detail": error.detail, "instance": secrets.token_hex(8), "code": error.code}
         body = json.dumps(told).encode()
-        head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
-        self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        said = {"content-type": "application/problem+json", "connection": "close", "content-length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in {**said, **ALWAYS}.items())
+        self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{head}\r\n".encode() + body)
         self.transport.close()

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.origin import parse_hosts, parse_proxies
+
 DRIVER = "postgresql+asyncpg"
 
 
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     token: SecretStr | None = None  # the first token, which may do everything
     token_file: Path | None = None
     no_auth: bool = False
+    allowed_hosts: str | None = None  # names, separated by commas; see service/origin.py
+    trusted_proxies: str | None = None  # addresses and networks, separated by commas
     body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)  # see service/api/bodies.py
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -41,6 +45,12 @@ class Settings(BaseSettings):
         for name in ("database_url", "token"):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
                 raise ValueError(f"set {name} or {name}_file, not both")
+        return self
+
+    @model_validator(mode="after")
+    def names_and_networks(self) -> Self:
+        parse_hosts(self.allowed_hosts)
+        parse_proxies(self.trusted_proxies)
         return self
 
     def read_token(self) -> str | None:

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from service.auth import ANYONE, COOKIE
+from service.auth import ANYONE, session_cookie
 from service.dashboard import words
 from service.store.tokens import Holder
 
@@ -43,7 +43,7 @@ def around(request: Request) -> Around:
     search = request.query_params.get("q", "") if path == "/" else ""
     holder = request.scope.get("holder")
     known = None if holder == ANYONE else holder
-    return Around(section, search, known, known is not None and COOKIE in request.cookies)
+    return Around(section, search, known, known is not None and session_cookie(request) is not None)
 
 
 def render(request: Request, template: str, page: Any, status: int = 200) -> HTMLResponse:  # Any: its own dataclass

@@ -60,18 +60,13 @@ async def sign_in(request: Request, context: Ctx) -> Response:
     """Open a session; its cookie is out of the page's scripts' reach."""
     auth.require_same_site(request)
     cookie = await _opened(context, await _read(request), request.client.host if request.client else "")
-    if old := request.cookies.get(auth.COOKIE):
+    if old := auth.session_cookie(request):
         await auth.close_session(context, old)
     answer = Response(status_code=204)
-    answer.set_cookie(
-        auth.COOKIE,
-        cookie,
-        max_age=int(auth.SESSION_SECONDS),
-        path="/",
-        secure=_by_tls(request),
-        httponly=True,
-        samesite="lax",
-    )
+    tls = _by_tls(request)
+    name = auth.BOUND if tls else auth.COOKIE
+    seconds = int(auth.SESSION_SECONDS)
+    answer.set_cookie(name, cookie, max_age=seconds, path="/", secure=tls, httponly=True, samesite="lax")
     return answer
 
 
@@ -79,10 +74,11 @@ async def sign_in(request: Request, context: Ctx) -> Response:
 async def sign_out(request: Request, context: Ctx) -> Response:
     """Close the session, here and on the server."""
     auth.require_same_site(request)
-    if cookie := request.cookies.get(auth.COOKIE):
+    if cookie := auth.session_cookie(request):
         await auth.close_session(context, cookie)
     answer = Response(status_code=204)
-    answer.delete_cookie(auth.COOKIE, path="/", secure=_by_tls(request), httponly=True, samesite="lax")
+    for name, secure in ((auth.COOKIE, _by_tls(request)), (auth.BOUND, True)):
+        answer.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="lax")
     return answer
 
 
