@@ -1,11 +1,16 @@
 """What an uploaded file holds: a table (CSV, Parquet), arrays of images or sequences (NPZ), or running text.
 
-Every file is read by its own kind's rules, never unpickled, and no more of it is unpacked than is allowed.
+Every file is read by its own kind's rules, never unpickled, and no more of it is unpacked than is allowed. Parquet is
+read in a process of its own: on some damaged files its reader aborts the whole process.
 """
 
+import asyncio
 import csv
+import json
 import re
+import sys
 import zipfile
+from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +27,43 @@ UNPACKED_LIMIT = 8 * 1024**3  # bytes: an archive of a few kB can say that it ho
 FEWEST_WORDS, MOST_WORDS = 2_000, 2_000_000  # of a text, as the trainers count them
 WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\S")  # a character of Chinese or Japanese is one by itself
 FORMS = {2: "table", 3: "sequence", 4: "image"}  # by the dimensions of x
+UNREADABLE = "could not be read as a table"
 Found = dict[str, Any]  # Any: what is stored of a set, by column: task, rows, columns, classes, form, shape
+
+READ_SECONDS = 120.0  # that reading a file in a process of its own may take
+BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from service.contents import tell; tell(*sys.argv[2:])"
+# What readers raise for a stranger's file has no common class: whatever it is, the file is at fault.
+READER_ERRORS = (Exception, pl.exceptions.PanicException)
+
+
+async def examine(path: Path, kind: str, target: str | None, task: str | None, *, boot: str = BOOT) -> Found:
+    """As `inspect`, without holding up anybody."""
+    if kind != PARQUET:
+        return await asyncio.to_thread(inspect, path, kind, target, task)
+    command = (sys.executable, "-c", boot, json.dumps(sys.path), json.dumps([str(path), kind, target, task]))
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        raise _wrong("", "takes too long to be read") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    answer = json.loads(said) if process.returncode == 0 else {"pointer": "", "message": UNREADABLE}
+    if "message" in answer:
+        raise _wrong(**answer)
+    return Found(answer)
+
+
+def tell(asked: str) -> None:
+    """The other side of `examine`: print as JSON what a file holds, or what is wrong with it."""
+    path, kind, target, task = json.loads(asked)
+    try:
+        print(json.dumps(inspect(Path(path), kind, target, task)))
+    except Invalid as error:
+        print(json.dumps({"pointer": error.errors[0].pointer, "message": error.errors[0].message}))
 
 
 def inspect(path: Path, kind: str, target: str | None, task: str | None) -> Found:
@@ -76,8 +117,10 @@ def _read(path: Path, kind: str) -> pl.DataFrame:
         if (ragged := _ragged_row(path)) is not None:
             raise _wrong("", ragged)
         return pl.read_csv(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "is empty" if isinstance(error, pl.exceptions.NoDataError) else "could not be read as a table"
+    except Invalid:
+        raise
+    except READER_ERRORS as error:
+        reason = "is empty" if isinstance(error, pl.exceptions.NoDataError) else UNREADABLE
         raise _wrong("", reason) from None
 
 
@@ -137,8 +180,10 @@ def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:  #
             if sum(one.file_size for one in members) > UNPACKED_LIMIT:
                 raise _wrong("", f"unpacks to more than {UNPACKED_LIMIT / 1024**3:g} GiB")
             return {one.filename.removesuffix(".npy"): _header(archive, one) for one in members}
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _wrong("", f"could not be read as NPZ: {error}") from None
+    except Invalid:
+        raise
+    except READER_ERRORS:
+        raise _wrong("", "could not be read as NPZ") from None
 
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -155,8 +200,8 @@ def _read_array(path: Path, name: str) -> Any:  # Any: an array of whatever numb
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = arrays[name]
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        raise _wrong("", f"array {name!r} could not be read: {error}") from None
+    except READER_ERRORS:
+        raise _wrong("", f"array {name!r} could not be read") from None
     if found.dtype.kind not in "fiub":
         raise _wrong("", f"{name} holds {found.dtype}, which are no numbers")
     return found

@@ -1,12 +1,11 @@
 """Data sets: the built-in ones, and the users' own files, checked when they come in."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi.responses import FileResponse
 
 from models.catalog import DATASETS
-from service.contents import CSV, NPZ, PARQUET, TASKS, TEXT, inspect
+from service.contents import CSV, NPZ, PARQUET, TASKS, TEXT, examine
 from service.context import Context
 from service.store import datasets as store
 from service.store.tokens import Holder
@@ -66,8 +65,8 @@ async def put(
         raise Invalid(errors=[FieldError("/task", f"must be one of {', '.join(TASKS)}")])
     upload = await context.files.receive(chunks, LIMIT, None)
     try:
-        found = await asyncio.to_thread(inspect, upload.path, kind, target, task)
-    except Invalid:
+        found = await examine(upload.path, kind, target, task)
+    except BaseException:
         upload.path.unlink(missing_ok=True)
         raise
     row = {

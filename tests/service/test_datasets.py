@@ -2,12 +2,15 @@
 
 import hashlib
 import io
+from random import Random
 
 import numpy as np
 import polars as pl
 import pytest
 
+from service.contents import NPZ, PARQUET, examine
 from tests.service.calls import spec
+from trialbook.errors import Invalid
 
 pytestmark = pytest.mark.anyio
 SEQUENCES = np.zeros((6, 4, 2))
@@ -208,3 +211,26 @@ async def test_text_is_counted_and_checked(serve, text, said):
         bad = await client.put("/api/v1/datasets/bad", content=text, headers=kind)
     assert (good.json()["form"], good.json()["task"], good.json()["rows"]) == ("text", "language", 2400)
     assert said in bad.json()["errors"][0]["message"]
+
+
+async def test_a_damaged_file_is_refused_and_ends_nobody(serve, tmp_path):
+    file = tmp_path / "table.parquet"
+    pl.DataFrame({"x": [1.0, 2.0, 3.0] * 10, "y": ["a", "b", None] * 10}).write_parquet(file)
+    whole, arrays = file.read_bytes(), packed(x=np.zeros((20, 3)), y=np.arange(20) % 2)
+    random = Random(1)
+    damaged = [(PARQUET, whole[:half] + whole[half + 9 :]) for half in (8, len(whole) // 2)]
+    for _ in range(60):
+        bent = bytearray(arrays)
+        for _ in range(5):
+            bent[random.randrange(len(bent))] = random.randrange(256)
+        damaged.append((NPZ, bytes(bent)))
+    async with serve() as client:
+        answers = [await put(client, content, kind=kind, target="y") for kind, content in damaged]
+    assert {answer.status_code for answer in answers} <= {200, 422}
+    assert [answer.status_code for answer in answers[:2]] == [422, 422]
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+async def test_a_reader_that_ends_its_process_costs_one_upload(tmp_path):
+    with pytest.raises(Invalid, match="could not be read"):
+        await examine(tmp_path / "x", PARQUET, "y", None, boot="import os; os.abort()")
