@@ -90,7 +90,7 @@ class Schedules:
             reached.cancel()
             return None
         other = asyncio.create_task(second())
-        await self._done_or_waiting(other, 1)
+        await self.done_or_waiting(other, 1)
         stop.go_on.set()
         return await one, await other
 
@@ -108,12 +108,12 @@ class Schedules:
         """Both writes come while a third session holds a row, the first one first; then that lets go of it."""
         async with self.held(row, key):
             one = asyncio.create_task(first())
-            waiting = await self._done_or_waiting(one, 1)
+            waiting = await self.done_or_waiting(one, 1)
             other = asyncio.create_task(second())
-            await self._done_or_waiting(other, waiting + 1)
+            await self.done_or_waiting(other, waiting + 1)
         return await one, await other
 
-    async def _done_or_waiting(self, task: asyncio.Task[Any], sessions: int) -> int:
+    async def done_or_waiting(self, task: asyncio.Task[Any], sessions: int) -> int:
         """Return when a write is done, or so many sessions wait for locks; how many do."""
         async with asyncio.timeout(PATIENCE):
             while True:

@@ -15,10 +15,14 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from service import auth
 from service.app import create_app, tick_for_ever
+from service.leases import lease_id
 from service.settings import Settings
+from service.store import closing, granting, tables
 from service.store.database import dsn_of
 from service.store.reporting import MetricSets
 from tests.service.calls import spec
@@ -53,12 +57,32 @@ SNAPSHOT = """
 """
 
 
-NOT_BEGUN = """
-    with begun as (update studies set started_at = null where id = $1), held as (
-        update trials set state = 'waiting', attempt = 0, lease_until = null, started_at = null, source = 'enqueued'
+def _columns(table: Any, *others: str) -> str:
+    return ", ".join(column.name for column in table.c if column.name not in others)
+
+
+STUDY, TRIAL = _columns(tables.studies, "id", "name"), _columns(tables.trials, "id", "study_id")
+ATTEMPT = _columns(tables.attempts, "trial_id", "request_id")
+REPORT = _columns(tables.reports, "trial_id", "study_id")
+EVENT = _columns(tables.events, "xid", "id", "study_id")
+COPY = f"""
+    with made as (
+        insert into studies (name, {STUDY}) select $2, {STUDY} from studies where id = $1 returning id
+    ), trial as (
+        insert into trials (study_id, {TRIAL}) select made.id, {TRIAL} from made, trials where study_id = $1
+        returning id
+    ), attempt as (
+        insert into attempts (trial_id, request_id, {ATTEMPT}) select trial.id, $2, {ATTEMPT} from trial, attempts
+        where trial_id in (select id from trials where study_id = $1)
+    ), report as (
+        insert into reports (trial_id, study_id, {REPORT}) select trial.id, made.id, {REPORT} from made, trial, reports
         where study_id = $1
-    ) delete from attempts where trial_id in (select id from trials where study_id = $1)
-"""
+    ), event as (
+        insert into events (study_id, {EVENT}) select made.id, {EVENT} from made, events where study_id = $1
+        order by events.id
+    )
+    select made.id as study_id, trial.id as trial_id from made, trial
+"""  # noqa: S608  # column names of our own
 
 
 @dataclass
@@ -159,28 +183,36 @@ class House:
     def __init__(self, client: httpx.AsyncClient, context: Any, watch: Any, other: Any) -> None:
         self.client, self.context, self.watch = client, context, watch
         self.schedules = Schedules(watch, other)
-        self._names = itertools.count()
+        self.templates: dict[str, int] = {}
+        self.passing: dict[tuple[str, ...], list[Any]] = {}
         self.orders: dict[tuple[str, ...], Any] = {}
 
     async def place(self, pair: tuple[str, ...]) -> Place:
-        """A fresh place that suits these writes: a lease to be granted again must have expired, and so on."""
-        name = f"study-{next(self._names)}"
-        budget = {"n_trials": 2 if ROOM & {*pair} else 1}
-        budget |= {"target_value": 0.2} if "target" in pair else {}
+        """A fresh place that suits these writes: a copy of one that was made by requests."""
+        budget = {"n_trials": 2 if ROOM & {*pair} else 1} | ({"target_value": 0.2} if "target" in pair else {})
+        begun, expired = "first lease" not in pair, bool({"lease", "lease two"} & {*pair})
+        kind = json.dumps([budget, begun, expired])
+        if kind not in self.templates:
+            self.templates[kind] = await self.template(budget, begun=begun, expired=expired)
+        name = f"study-{next(NUMBERS)}"
+        row = await self.watch.fetchrow(COPY, self.templates[kind], name)
+        lease = lease_id(self.context.secret, row["trial_id"], 1)
+        return Place(self.client, name, row["study_id"], row["trial_id"], lease)
+
+    async def template(self, budget: dict[str, Any], *, begun: bool, expired: bool) -> int:
+        """The study of a place: with a running trial that has a report, or with nothing but an enqueued point."""
+        name = f"template-{next(NUMBERS)}"
         pruner = {"name": "threshold", "upper": 5.0}
         await self.client.post(f"{API}/studies", json=spec(name=name, budget=budget, pruner=pruner))
-        asked = {"request_id": f"first-{name}", "worker": "first", "trainers": ["external"], "study": name}
-        lease = (await self.client.post(f"{API}/leases", json=asked)).json()["leases"][0]["lease"]
-        key = await self.watch.fetchrow(
-            "select s.id as study_id, t.id from studies s join trials t on t.study_id = s.id where s.name = $1", name
-        )
-        place = Place(self.client, name, key["study_id"], key["id"], lease)
-        await place.report(_0=0.5)
-        if {"lease", "lease two"} & {*pair}:
-            await self.watch.execute("update trials set lease_until = now() - interval '1 h' where id = $1", key["id"])
-        if "first lease" in pair:  # a study that has not begun: nothing but a point that a user has enqueued
-            await self.watch.execute(NOT_BEGUN, place.study_id)
-        return place
+        if not begun:
+            await self.client.post(f"{API}/studies/{name}/trials", json={"trials": [{"params": {"x": 0.5}}]})
+        else:
+            asked = {"request_id": f"first-{name}", "worker": "first", "trainers": ["external"], "study": name}
+            lease = (await self.client.post(f"{API}/leases", json=asked)).json()["leases"][0]["lease"]
+            await Place(self.client, name, 0, 0, lease).report(_0=0.5)
+        if expired:
+            await self.watch.execute("update trials set lease_until = now() - interval '1 h'")
+        return int(await self.watch.fetchval("select id from studies where name = $1", name))
 
     async def left(self, place: Place) -> Any:
         """What stands in the database."""
@@ -217,7 +249,9 @@ class House:
         comes back empty from a study that was deleted after it had looked where there is work."""
         if not ASKS & {*pair}:
             return []
-        found = []
+        if pair in self.passing:
+            return self.passing[pair]
+        found = self.passing[pair] = []
         for order in (pair, pair[::-1]):
             place, answers = await self.place(pair), []
             for name in order:
@@ -257,6 +291,8 @@ def house(runner: asyncio.Runner, make_database: Any, tmp_path_factory: Any) -> 
     life = app.router.lifespan_context(app)
 
     async def begin() -> House:
+        watch, other = await asyncpg.connect(dsn_of(url)), await asyncpg.connect(dsn_of(url))
+        await watch.execute(f"alter database {make_url(url).database} set synchronous_commit = off")  # only for speed
         await life.__aenter__()
         for task in asyncio.all_tasks():
             if task.get_coro().cr_code is tick_for_ever.__code__:  # type: ignore[union-attr]
@@ -268,7 +304,7 @@ def house(runner: asyncio.Runner, make_database: Any, tmp_path_factory: Any) -> 
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"authorization": "Bearer first"}
         )
-        return House(client, context, await asyncpg.connect(dsn_of(url)), await asyncpg.connect(dsn_of(url)))
+        return House(client, context, watch, other)
 
     one = runner.run(begin())
     yield one
@@ -280,3 +316,76 @@ def house(runner: asyncio.Runner, make_database: Any, tmp_path_factory: Any) -> 
 @pytest.mark.parametrize(("first", "second"), PAIRS, ids=lambda name: name.replace(" ", "-"))
 def test_two_writes_at_once_come_out_as_one_after_the_other(runner, house, first, second):
     runner.run(house.check(first, second))
+
+
+def added(place: Place, key: str, **trial: Any) -> Any:
+    body = {"trials": [{"params": {"x": 0.5}, **trial}]}
+    path = f"{API}/studies/{place.study}/trials"
+    return lambda: place.client.post(path, json=body, headers={"idempotency-key": key})
+
+
+def created(place: Place, key: str) -> Any:
+    body = spec(name=f"{place.study}-new")
+    return lambda: place.client.post(f"{API}/studies", json=body, headers={"idempotency-key": key})
+
+
+REPEATED = {
+    "create": created,
+    "enqueue the last": added,
+    "import": lambda place, key: added(
+        place, key, state="complete", value=0.3, reports=[{"step": 0, "metrics": {f"loss-{key}": 0.3}}]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REPEATED)
+def test_a_request_with_a_key_that_is_sent_twice_at_once_is_done_once_and_answered_alike(runner, house, what):
+    async def check() -> None:
+        for before in range(2, MOST):
+            place = await house.place(("make",))
+            request = REPEATED[what](place, f"key-{next(NUMBERS)}")
+            if (answers := await house.schedules.stopped(request, request, before)) is None:
+                break
+            assert answers[0].status_code in (200, 201), answers[0].text
+            assert answers[0].content == answers[1].content, answers[1].text
+            assert (await house.left(place))["study"][3] == (1 if what == "create" else 2)
+
+    runner.run(check())
+
+
+def test_a_study_is_not_completed_over_a_trial_that_a_larger_budget_has_just_made(runner, house):
+    """While the completion waits for the study's row, the budget grows and a trial is made of it."""
+
+    async def check() -> None:
+        place = await house.place(("finish",))
+        db, study = house.context.db, place.study_id
+        await db.run(text("update trials set state = 'complete' where study_id = :study"), {"study": study})
+        async with db.begin() as connection:
+            await closing.hold(connection, study)
+            completing = asyncio.create_task(closing.settle(db, study))
+            await house.schedules.done_or_waiting(completing, 1)
+            await connection.run(text("update studies set n_trials = 2 where id = :study"), {"study": study})
+            taken = await granting.take_numbers(connection, study, 1)
+            request = granting.Request("first", f"made-{study}", "w", 60.0)
+            made = {"number": 1, "cell": None, "params": {"x": 0.1}, "explanation": {}}
+            await granting.grant_new(connection, taken, [made], request, 0)
+        assert await completing is None
+        assert (await house.left(place))["study"][0] == "running"
+
+    runner.run(check())
+
+
+def test_imports_by_more_clients_than_there_are_connections_all_come_in(runner, house):
+    async def check() -> None:
+        place = await house.place(("make",))
+        names = [f"metric-{next(NUMBERS)}" for _ in range(30)]
+        trials = [
+            added(place, name, state="complete", value=0.3, reports=[{"step": 0, "metrics": {name: 0.3}}])
+            for name in names
+        ]
+        answers = await asyncio.gather(*(one() for one in trials))
+        assert {answer.status_code for answer in answers} == {200}
+        numbers = sorted(number for answer in answers for number in answer.json()["numbers"])
+        assert numbers == list(range(1, 31))
+
+    runner.run(check())
