@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 
 from fastapi import FastAPI, Request
@@ -17,8 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import headers, health, origin, problems, routes, search, telling
 from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
+from service.api.description import Documented, contents
 from service.api.express import Express
-from service.auth import Reader
+from service.auth import Reader, is_welcome
 from service.context import Context
 from service.dashboard import (
     compare_page,
@@ -92,7 +94,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
 
     metrics, load = Metrics(), Load()
     metrics.watch(load)
-    app = FastAPI(
+    app = Documented(
         title="Trialbook",
         version=__version__,
         lifespan=lifespan,
@@ -118,12 +120,18 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
 
 
 def _add_stream(app: FastAPI) -> None:
-    @app.get(f"{BASE}/studies/{{study}}/events", operation_id="streamEvents", tags=["events"])
+    @app.get(
+        f"{BASE}/studies/{{study}}/events",
+        operation_id="streamEvents",
+        tags=["events"],
+        response_class=StreamingResponse,
+        responses=contents("text/event-stream"),
+    )
     async def stream_events(study: str, request: Request, context: Ctx, holder: Reader) -> StreamingResponse:
         """Each change as it happens (text/event-stream), resumable by Last-Event-ID."""
         key = await find(context, holder, study)
         context.load.check("streams")  # while it can still be said; the stream itself counts as one
-        frames = stream(context, key.id, request.headers.get("last-event-id"))
+        frames = stream(context, key.id, request.headers.get("last-event-id"), partial(is_welcome, request))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 
@@ -229,6 +237,12 @@ class Frame:
             return await self._app(scope, receive, framed)
 
     def _note(self, scope: Scope, status: str, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "none")
+        route = _template(scope)
         self._metrics.request(scope["method"], route, status, seconds)
         tell("request", level=logging.DEBUG, method=scope["method"], route=route, status=status, seconds=seconds)
+
+
+def _template(scope: Scope) -> str:
+    """The address of a request as its route has it, `none` for what has no route; never the address itself."""
+    within = scope.get("fastapi", {}).get("effective_route_context")  # with its router's prefix, which a route lacks
+    return str(getattr(within or scope.get("route"), "path", "none"))

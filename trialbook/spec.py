@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from trialbook.grid import MAX_CELLS, Grid
@@ -30,7 +30,7 @@ def _slug(name: str) -> str:
     return name
 
 
-Slug = Annotated[Clean, AfterValidator(_slug)]
+Slug = Annotated[Clean, AfterValidator(_slug), WithJsonSchema({"type": "string", "pattern": f"^{SLUG.pattern}$"})]
 Direction = Literal["minimize", "maximize"]
 EXTERNAL = "external"
 

@@ -4,9 +4,20 @@ import math
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+)
 from pydantic import ValidationError as PydanticValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 MAX_INTEGER = 2**53
 MAX_STEP = 2**31 - 1
@@ -33,7 +44,14 @@ def _clean(text: str) -> str:
     return text
 
 
-Clean = Annotated[str, AfterValidator(_clean)]
+class _CleanPattern:
+    """What `_clean` asks for, in JSON Schema."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(core), "pattern": r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"}
+
+
+Clean = Annotated[str, AfterValidator(_clean), _CleanPattern()]
 Text = Annotated[Clean, Field(min_length=1, max_length=200)]
 LongText = Annotated[Clean, Field(max_length=100_000)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -65,6 +83,7 @@ Number = Annotated[
     float,
     Field(allow_inf_nan=True),
     BeforeValidator(_number),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["nan", "inf", "-inf", None]}]}, mode="validation"),
     PlainSerializer(spell, return_type=float | str, when_used="json"),
 ]
 

@@ -171,6 +171,12 @@ class Validation(Answer):
     spec: dict[str, Any]  # Any: the spec's JSON
 
 
+class AddedTrials(Answer):
+    """The numbers of the trials that were added, in the order given."""
+
+    numbers: list[int]
+
+
 class Attempt(Answer):
     """One worker's try at a trial."""
 

@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from service.auth import who
+from service.auth import REMEMBERED, is_welcome, who
 from service.context import Context
 from service.json_body import parse_json
 from service.problems import field_errors
@@ -21,6 +21,7 @@ from trialbook.errors import (
     MalformedJSON,
     RequestTimeout,
     TooLarge,
+    Unauthorized,
     UnsupportedMediaType,
     invalid,
 )
@@ -78,12 +79,17 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes in. Raises RequestTimeout where it stalls, or all but stalls."""
+    """The body as it comes in. Raises RequestTimeout where it stalls, or all but stalls; Unauthorized once its sender
+    may not send any more."""
     stream, patience = request.stream(), _patience(request)
     clock = asyncio.get_running_loop().time
-    left, come = patience, 0
+    left, come, asked = patience, 0, clock()
     while True:
         begun = clock()
+        if begun - asked > REMEMBERED:
+            asked = begun
+            if not await is_welcome(request):
+                raise Unauthorized
         try:
             async with asyncio.timeout(left):
                 chunk = await anext(stream, None)

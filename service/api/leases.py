@@ -6,7 +6,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service import artifacts, leases, reports, results
 from service.api.bodies import Ctx, JSONRoute, chunks, media_type
-from service.auth import WorkerOnly
+from service.api.description import ANY_FILE, sent_file
+from service.auth import WorkerOnly, is_welcome
+from trialbook.errors import Unauthorized
 from trialbook.values import MAX_STEP
 from trialbook.wire import Artifact, Decision, Finish, LeaseRequest, Leases, Nothing, ReportBatch, Trial
 
@@ -16,7 +18,13 @@ router = APIRouter(prefix="/leases", tags=["leases"], route_class=JSONRoute)
 @router.post("", operation_id="acquireLeases")
 async def acquire_leases(body: LeaseRequest, request: Request, context: Ctx, holder: WorkerOnly) -> Leases:
     """Ask for trials to run, waiting for up to `wait_seconds`."""
-    return await leases.acquire(context, holder, body, request.is_disconnected)
+
+    async def is_gone() -> bool:
+        if not await is_welcome(request):
+            raise Unauthorized
+        return await request.is_disconnected()
+
+    return await leases.acquire(context, holder, body, is_gone)
 
 
 @router.post("/{lease}/reports", operation_id="report")
@@ -43,7 +51,7 @@ async def finish_trial(lease: str, body: Finish, context: Ctx, holder: WorkerOnl
     return await results.finish(context, lease, body)
 
 
-@router.put("/{lease}/artifacts/{name:path}", operation_id="putArtifact")
+@router.put("/{lease}/artifacts/{name:path}", operation_id="putArtifact", openapi_extra=sent_file(ANY_FILE))
 async def put_artifact(
     lease: str,
     name: str,
@@ -54,5 +62,5 @@ async def put_artifact(
     step: Annotated[int | None, Query(ge=0, le=MAX_STEP)] = None,
 ) -> Artifact:
     """Upload a file of the trial; `checkpoint` needs its step."""
-    kind = media_type(request) or "application/octet-stream"
+    kind = media_type(request) or ANY_FILE
     return await artifacts.receive(context, lease, name, chunks(request), sha256, step, kind)

@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse
 
 from service import auth, catalogue, datasets
 from service.api.bodies import Ctx, JSONRoute, chunks, media_type
+from service.api.description import ANY_FILE, contents, sent_file
 from service.auth import Admin, Anybody, Reader, Submitter
 from service.store.tokens import list_tokens as all_tokens
 from service.store.workers import list_workers as all_workers
@@ -35,7 +36,9 @@ async def list_datasets(context: Ctx, holder: Anybody) -> Page[Dataset]:
     return Page(items=await datasets.list_all(context))
 
 
-@router.put("/datasets/{name}", operation_id="putDataset", tags=["datasets"])
+@router.put(
+    "/datasets/{name}", operation_id="putDataset", tags=["datasets"], openapi_extra=sent_file(*datasets.SUFFIXES)
+)
 async def put_dataset(
     name: str,
     request: Request,
@@ -57,7 +60,13 @@ async def put_dataset(
     return await datasets.put(context, holder, name, chunks(request), kind, target, task)
 
 
-@router.get("/datasets/{name}", operation_id="getDataset", tags=["datasets"], response_class=FileResponse)
+@router.get(
+    "/datasets/{name}",
+    operation_id="getDataset",
+    tags=["datasets"],
+    response_class=FileResponse,
+    responses=contents(*datasets.SUFFIXES, ANY_FILE, text=False),
+)
 async def get_dataset(
     name: str,
     context: Ctx,

@@ -7,13 +7,14 @@ from fastapi.responses import FileResponse
 
 from service import artifacts, reading, trials
 from service.api.bodies import Ctx, JSONRoute
+from service.api.description import ANY_FILE, contents
 from service.api.studies import Cursor, Key, Limit
 from service.auth import Anybody, Reader, Submitter
 from service.store.trials import ORDERS
 from service.store.trials import list_trials as list_page
 from service.studies import find
 from trialbook.errors import FieldError, Invalid
-from trialbook.wire import Artifact, NewTrials, Page, Trial, TrialDetail, TrialState
+from trialbook.wire import AddedTrials, Artifact, NewTrials, Page, Trial, TrialDetail, TrialState
 
 router = APIRouter(prefix="/studies/{study}", tags=["trials"], route_class=JSONRoute)
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
@@ -37,7 +38,7 @@ async def list_trials(
     return Page(items=items, next_cursor=following)
 
 
-@router.post("/trials", operation_id="addTrials")
+@router.post("/trials", operation_id="addTrials", response_model=AddedTrials)
 async def add_trials(
     study: str, body: NewTrials, context: Ctx, holder: Submitter, idempotency_key: Key = None
 ) -> Response:
@@ -64,7 +65,12 @@ async def list_artifacts(study: str, number: Number, context: Ctx, holder: Reade
     return Page(items=await artifacts.list_all(context, holder, study, number), next_cursor=None)
 
 
-@router.get("/trials/{number}/artifacts/{name:path}", operation_id="getArtifact", response_class=FileResponse)
+@router.get(
+    "/trials/{number}/artifacts/{name:path}",
+    operation_id="getArtifact",
+    response_class=FileResponse,
+    responses=contents(ANY_FILE, text=False),
+)
 async def get_artifact(study: str, number: Number, name: str, context: Ctx, holder: Anybody) -> FileResponse:
     """One file of a trial; a worker may read those of trials that it runs or evaluates."""
     return await artifacts.send(context, holder, study, number, name)
@@ -90,7 +96,9 @@ async def get_analysis(study: str, kind: str, context: Ctx, holder: Reader) -> R
     return Response(await reading.analysis(context, holder, study, kind), media_type="application/json")
 
 
-@router.get("/export", operation_id="exportStudy")
+@router.get(
+    "/export", operation_id="exportStudy", response_class=Response, responses=contents("application/json", "text/csv")
+)
 async def export_study(study: str, request: Request, context: Ctx, holder: Reader, format: str = "json") -> Response:
     """The whole study as json, csv or optuna (the arguments of Optuna's create_trial)."""
     return await reading.export(context, holder, study, format)
