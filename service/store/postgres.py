@@ -88,13 +88,16 @@ class EmbeddedPostgres:
         folder = quote(str(_socket_folder(self._home.pgdata)), safe="/")
         return f"postgresql+asyncpg://{USER}@/{DATABASE}?host={folder}&port={PORT}"
 
-    def revive(self) -> bool:
-        """Starts a server that ended while it is used, without waiting until it answers; whether none was there.
+    @property
+    def runs(self) -> bool:
+        """Whether a server's process is there; it may still be starting, or hang."""
+        return find_server(self._home.pgdata) is not None
+
+    def revive(self) -> None:
+        """Starts a server that ended while it is used, without waiting until it answers, if none is there.
 
         Raises PostgresFailed or OSError where it can't be started.
         """
-        if find_server(self._home.pgdata) is not None:
-            return False
         if not self._home.pgdata.exists():
             raise PostgresFailed(f"{self._home.pgdata} is gone")  # an empty one in its place would hide the loss
         if self._child is not None:
@@ -103,7 +106,6 @@ class EmbeddedPostgres:
         self._launch_if_free()
         if self._child is not None:
             log.warning("the embedded PostgreSQL has ended; started it again folder=%s", self._home.folder)
-        return True
 
     def stop(self) -> None:
         """Leaves the server; shuts it down, without waiting for its clients, if nobody else uses it."""

@@ -9,7 +9,9 @@ from pathlib import Path
 from service.store.postgres import EmbeddedPostgres
 from service.store.postgres_home import PostgresFailed
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0  # seconds between looks; longer ones while it does not come up
+LOOK_AGAIN = 0.25  # seconds
+GRACE = 1.0  # seconds that it may be gone: `pg_ctl restart` starts another one itself
+LONGEST_PAUSE = 10.0  # seconds between tries while it does not come up
 log = logging.getLogger("trialbook.server")
 
 
@@ -30,10 +32,15 @@ def kept(data_dir: Path) -> Iterator[str]:
 
 
 def _keep(embedded: EmbeddedPostgres, left: threading.Event) -> None:
-    pause = FIRST_PAUSE
-    while not left.wait(pause):
+    pause = GRACE
+    while not left.wait(LOOK_AGAIN):
+        if embedded.runs:
+            pause = GRACE
+            continue
+        if left.wait(pause):
+            return
         try:
-            pause = min(2 * pause, LONGEST_PAUSE) if embedded.revive() else FIRST_PAUSE
+            embedded.revive()
         except (PostgresFailed, OSError):
             log.exception("the embedded PostgreSQL has ended and can't be started again")
-            pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, LONGEST_PAUSE)
