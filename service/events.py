@@ -6,14 +6,16 @@ Streams that stand at the same place are told the same, so it is read and spelle
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service import ids
 from service.context import Context
 from service.store import events as store
 from service.store.events import Cursor, Event
 
+KIND, LAST = "events", 2**63 - 1
 LOOK_AGAIN = 0.5  # seconds between looks; a change made through this process is seen at once
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent
 PACE = 0.1  # seconds between two looks of a stream where much happens
@@ -27,22 +29,30 @@ class Batch:
     frames: bytes
 
 
-def parse_cursor(last_event_id: str | None) -> Cursor | None:
-    """Where a client stopped; None for a new one or for what this server did not write."""
-    match = re.fullmatch(r"(\d{1,18})-(\d{1,18})", last_event_id or "")
-    return Cursor(int(match[1]), int(match[2])) if match else None
+def parse_cursor(secret: bytes, last_event_id: str | None) -> Cursor | None:
+    """Where a client stopped; None for a new one or for what this service did not write, as before a restore: another
+    database's transaction ids say nothing about this one's."""
+    match = re.fullmatch(r"(\d{1,18})-(\d{1,19})-([0-9a-f]{8})", last_event_id or "", re.ASCII)
+    known = match is not None and match[3] == ids.mark(secret, KIND)
+    return Cursor(int(match[1]), min(int(match[2]), LAST)) if match is not None and known else None
 
 
-async def stream(context: Context, study_id: int, last_event_id: str | None) -> AsyncIterator[bytes]:
+async def _always() -> bool:
+    return True
+
+
+async def stream(
+    context: Context, study_id: int, last_event_id: str | None, is_welcome: Callable[[], Awaitable[bool]] = _always
+) -> AsyncIterator[bytes]:
     """The stream of a study's events; it begins with `hello`, or with `reset` where the past is no longer known."""
     with context.load.one("streams"):
-        cursor = parse_cursor(last_event_id)
+        cursor = parse_cursor(context.secret, last_event_id)
         if cursor is None or await store.is_forgotten(context.db, cursor):
             kind = "hello" if not last_event_id else "reset"
             cursor = await store.latest(context.db, study_id)
-            yield _frame(kind, cursor, {}).encode()
+            yield _frame(context, kind, cursor, {}).encode()
         silent = 0.0
-        while not context.stopping:  # whoever may not listen any more is to be sent away here
+        while not context.stopping and await is_welcome():
             batch = await _next(context, study_id, cursor)
             silent = 0.0 if batch.frames else silent + LOOK_AGAIN
             if batch.frames:
@@ -74,7 +84,7 @@ async def _read(context: Context, study_id: int, cursor: Cursor) -> Batch:
     if not found:
         return Batch(cursor, b"")
     about = await _read_about(context, study_id, found)
-    frames = "".join(_frame(one.kind, one.cursor, {**one.data, **about(one)}) for one in found)
+    frames = "".join(_frame(context, one.kind, one.cursor, {**one.data, **about(one)}) for one in found)
     return Batch(found[-1].cursor, frames.encode())
 
 
@@ -98,5 +108,5 @@ async def _read_about(context: Context, study_id: int, found: Sequence[Event]) -
     return about
 
 
-def _frame(kind: str, cursor: Cursor, data: dict[str, Any]) -> str:
-    return f"id: {cursor}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
+def _frame(context: Context, kind: str, cursor: Cursor, data: dict[str, Any]) -> str:
+    return f"id: {cursor}-{ids.mark(context.secret, KIND)}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"

@@ -21,6 +21,11 @@ def parse(secret: bytes, kind: str, spelled: str) -> tuple[int, int] | None:
     return (first, second) if hmac.compare_digest(mac, _mac(secret, kind, first, second)) else None
 
 
+def mark(secret: bytes, kind: str) -> str:
+    """What all places of a `kind` share until the secret is another one, as after a restore."""
+    return hmac.digest(secret, kind.encode(), hashlib.sha256)[:4].hex()
+
+
 def _mac(secret: bytes, kind: str, first: int, second: int) -> str:
     digest = hmac.digest(secret, f"{kind}:{first}:{second}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest[:18]).decode()

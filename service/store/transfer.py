@@ -15,7 +15,7 @@ from service.store.tables import metadata
 
 # Not in a backup: the server's secret, so that no lease of then counts after a restore; events, whose order is told by
 # one database's transaction ids; what lives for minutes.
-LEFT_OUT = ("server", "events", "claims", "sessions", "login_links")
+LEFT_OUT = ("server", "events", "claims", "rates", "sessions", "login_links")
 TABLES = tuple(table.name for table in metadata.sorted_tables if table.name not in LEFT_OUT)
 # What COPY's text depends on is set here, whatever the operator's database says.
 SPELLING = {

@@ -150,6 +150,20 @@ def test_no_lease_from_before_a_restore_counts_after_it(archive, empty, database
     asyncio.run(check())
 
 
+def test_place_in_the_events_of_before_a_restore_is_none_after_it(archive, empty, database_url, tmp_path):
+    restore(empty, Files(tmp_path / "new"), archive["path"], force=False, progress=silent)
+
+    async def first_words(url, folder, place=None):
+        async with serving(url, folder) as client:
+            client.app.state.context.stopping = True  # a stream ends after its first words
+            headers = {"last-event-id": place} if place else {}
+            return (await client.get("/api/v1/studies/study/events", headers=headers)).text
+
+    hello = asyncio.run(first_words(database_url, tmp_path / "old"))
+    place = hello.partition("id: ")[2].partition("\n")[0]
+    assert "event: reset" in asyncio.run(first_words(empty, tmp_path / "new", place))
+
+
 def test_flipped_byte_is_refused_by_name_and_nothing_is_touched(archive, empty, tmp_path):
     whole = archive["path"].read_bytes()
     with tarfile.open(archive["path"]) as tar:

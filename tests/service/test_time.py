@@ -4,6 +4,7 @@ import asyncio
 
 from sqlalchemy import text
 
+from service import ids
 from service.app import tick
 from tests.service.calls import finish, lease, submit
 
@@ -33,8 +34,26 @@ def test_a_stream_whose_place_is_forgotten_begins_anew(serve):
             await tick(context)
             await lease(client)
             context.stopping = True  # a stream ends after its first words
-            events = await client.get("/api/v1/studies/study/events", headers={"last-event-id": "1-1"})
+            place = f"1-1-{ids.mark(context.secret, 'events')}"
+            events = await client.get("/api/v1/studies/study/events", headers={"last-event-id": place})
             assert "event: reset" in events.text
+
+    asyncio.run(check())
+
+
+def test_a_stream_goes_on_from_the_place_of_its_first_words(serve):
+    async def check():
+        async with serve() as client:
+            context = client.app.state.context
+            await submit(client)
+            context.stopping = True  # a stream ends after its first words
+            hello = await client.get("/api/v1/studies/study/events")
+            place = hello.text.partition("id: ")[2].partition("\n")[0]
+            await lease(client)
+            again = await client.get("/api/v1/studies/study/events", headers={"last-event-id": place})
+            assert again.text == "", "neither hello nor reset: the place is known"
+            largest = place.replace(place.split("-")[1], "9" * 19)
+            assert (await client.get("/api/v1/studies/study/events", headers={"last-event-id": largest})).text == ""
 
     asyncio.run(check())
 
