@@ -100,9 +100,10 @@ class Health:
 
     async def metrics(self) -> bytes:
         """All metrics as Prometheus reads them."""
-        if time.monotonic() > self._counted_at + FRESH:
-            wrong = await self._looks.ask({self._count: "The database does not answer."})
-            self._context.metrics.database_up.set(0 if wrong else 1)
+        wrong = await self._looks.ask({self._database: "The database does not answer."})
+        self._context.metrics.database_up.set(0 if wrong else 1)
+        if not wrong and time.monotonic() > self._counted_at + FRESH:
+            await self._looks.ask({self._count: "The database does not answer."})
         return await asyncio.to_thread(generate_latest, self._context.metrics.registry)
 
     async def _count(self) -> None:

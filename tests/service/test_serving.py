@@ -1,8 +1,10 @@
 """The server as a process: how it starts, stops, and comes back after a kill -9."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from service.serving import reachable
+from service.serving import STOP_SECONDS, reachable
+from tests.end_to_end.machines import eventually
 from tests.service.calls import spec
 
 pytestmark = pytest.mark.slow
@@ -51,6 +54,80 @@ def test_sigterm_ends_with_0_and_leaves_no_process(start, data_dir):
     process, _ = start()
     process.terminate()
     assert process.wait(20) == 0
+    assert of_folder(data_dir) == []
+
+
+def socket_of(ready: dict[str, str], *parts: bytes) -> socket.socket:
+    """A connection on which this was sent."""
+    host, port = ready["url"].removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=20)
+    for part in parts:
+        connection.sendall(part)
+    return connection
+
+
+def request(ready: dict[str, str], method: str, path: str, *headers: str) -> bytes:
+    """The head of a request."""
+    lines = ["host: localhost", f"authorization: Bearer {ready['token']}", *headers]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode()
+
+
+def everything(connection: socket.socket) -> bytes:
+    """All that is still sent on a connection, until the other side closes it."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+UPLOAD = b"x,y\n1.0,2.0\n"
+
+
+def half_an_upload(ready: dict[str, str]) -> socket.socket:
+    """An upload whose second half is still to come."""
+    length = f"content-length: {len(UPLOAD)}"
+    head = request(ready, "PUT", "/api/v1/datasets/half?target=y", "content-type: text/csv", length)
+    return socket_of(ready, head, UPLOAD[:4])
+
+
+def under_way(ready: dict[str, str], kind: str, n: int) -> None:
+    """Wait until so many requests of this kind are under way."""
+    sample = f'trialbook_under_way{{kind="{kind}"}} {n}.0'
+    eventually(lambda: sample in httpx.get(f"{ready['url']}/metrics").text, f"{n} {kind} are under way")
+
+
+def test_sigterm_lets_end_what_is_under_way(start):
+    process, ready = start()
+    assert call(ready).post("/studies", json=spec()).status_code == 201
+    body = b'{"request_id": "r", "worker": "w", "trainers": ["digits"], "wait_seconds": 60}'
+    asked = request(ready, "POST", "/api/v1/leases", "content-type: application/json", f"content-length: {len(body)}")
+    poll = socket_of(ready, asked, body)
+    stream = socket_of(ready, request(ready, "GET", "/api/v1/studies/study/events"))
+    upload = half_an_upload(ready)
+    under_way(ready, "requests", 3)
+    with httpx.Client(base_url=ready["url"]) as client:
+        process.terminate()
+        begun = time.monotonic()
+        answer = eventually(lambda: (got := client.get("/readyz")).status_code == 503 and got, "it is not ready")
+        assert answer.json()["detail"] == "The server is stopping."
+        assert b'"leases":[]' in poll.recv(65536)
+        assert everything(stream).endswith(b"0\r\n\r\n")  # the end of a chunked body: it was not cut off
+        assert process.poll() is None
+        upload.sendall(UPLOAD[4:])
+        assert upload.recv(65536).startswith((b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 422"))
+    assert process.wait(20) == 0
+    assert time.monotonic() - begun < 10
+    for connection in (poll, stream, upload):
+        connection.close()
+
+
+def test_second_signal_waits_for_nobody_and_leaves_no_process(start, data_dir):
+    process, ready = start()
+    with half_an_upload(ready):
+        under_way(ready, "requests", 1)
+        process.terminate()
+        eventually(lambda: httpx.get(f"{ready['url']}/readyz").status_code == 503, "it is stopping")
+        begun = time.monotonic()
+        process.terminate()
+        assert process.wait(20) == 0
+        assert time.monotonic() - begun < STOP_SECONDS
     assert of_folder(data_dir) == []
 
 
