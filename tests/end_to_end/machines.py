@@ -32,12 +32,12 @@ class Server:
     """`trialbook-server serve` on a folder; started again, it has the same address and token."""
 
     def __init__(self, folder):
-        self._folder, self._port = folder, 0
+        self.folder, self._port = folder, 0
         self.start()
 
     def start(self):
         """Start, and wait until it is ready."""
-        command = [COMMANDS / "trialbook-server", "serve", "--port", str(self._port), "--data", str(self._folder)]
+        command = [COMMANDS / "trialbook-server", "serve", "--port", str(self._port), "--data", str(self.folder)]
         environ = {**os.environ, "TRIALBOOK_LEASE_SECONDS": LEASE_SECONDS}
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
         ready = json.loads(self._process.stdout.readline())
@@ -89,6 +89,10 @@ class Worker:
         environ = {**os.environ, "TRIALBOOK_URL": server.url, "TRIALBOOK_TOKEN": server.token}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=folder, stderr=log, env=environ)
+
+    def make(self, name):
+        """Make an empty file in its folder, which its training code may wait for."""
+        Path(self._folder.name, name).touch()
 
     def journal(self):
         """What it has logged."""
