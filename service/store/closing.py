@@ -106,7 +106,7 @@ MAY_SETTLE = text("""
 SETTLE = text(f"""
     with over as (
         update studies s set state = 'completed', finished_at = clock_timestamp(),
-            reason = case when s.counted < coalesce((s.spec #>> '{{budget,n_trials}}')::int, s.counted)
+            reason = case when s.counted < coalesce((s.spec #>> '{{budget,n_trials}}')::int, s.counted + 1)
                 then 'all cells of the grid are done' else 'all trials of the budget are done' end
         where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null
             and s.counted >= s.n_trials

@@ -99,7 +99,9 @@ async def read_study(db: Database, name: str) -> Study | None:
 async def read_study_on(connection: Transaction, name: str) -> Study:
     """A study just made in this transaction: it has no trials yet."""
     row = (await connection.run(ONE, {"name": name}))[0]
-    return study_of(row, {}, None, 0, {})
+    budget = parsed(row["spec"])["budget"]
+    spent = {"epochs": budget.get("max_epochs"), "idle": budget.get("patience")}
+    return study_of(row, {}, None, 0, {name: None if limit is None else 0 for name, limit in spent.items()})
 
 
 async def list_studies(
