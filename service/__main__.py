@@ -21,24 +21,27 @@ from service.archive import Damaged
 from service.backup import Incomplete, Summary, Unfinished
 from service.context import Context
 from service.files import Files
-from service.serving import Refused, database, first_token, serve, suggest
+from service.serving import Refused, database, keep_first_token, serve, suggest
 from service.settings import Settings
 from service.store import sweeping
 from service.store.database import Database
 from service.store.migrating import UnknownSchema, migrate
 from service.store.postgres_home import PostgresFailed
 from service.store.reporting import MetricSets
+from service.store.tokens import list_tokens as all_tokens
 from service.store.transfer import InUse, NotEmpty, Unfit
-from trialbook.wire import CreatedToken, NewToken
+from trialbook.cli import tokens as cli_tokens
+from trialbook.errors import NotFound
+from trialbook.wire import CreatedToken, NewToken, Token
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trialbook's server.")
-tokens = typer.Typer(no_args_is_help=True, help="Make tokens.")
+tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens.")
 app.add_typer(tokens, name="token")
 
 Data = Annotated[Path | None, typer.Option(help="The folder for database, artifacts and data sets.")]
 DatabaseURL = Annotated[str | None, typer.Option("--database-url", help="Your own PostgreSQL; embedded where unset.")]
 Output = Annotated[str, typer.Option("-o", "--output", help="text or json.")]
-FAULTS = (Refused, UnknownSchema, PostgresFailed, Unfinished, Damaged, Incomplete, NotEmpty, InUse, Unfit)
+FAULTS = (Refused, UnknownSchema, PostgresFailed, Unfinished, Damaged, Incomplete, NotEmpty, InUse, Unfit, NotFound)
 INCOMPLETE = 2  # exit code: done, but not all was as it should be
 
 
@@ -156,34 +159,64 @@ def login_link(
     data: Data = None,
     database_url: DatabaseURL = None,
     url: Annotated[str, typer.Option(help="The server's address.")] = "http://127.0.0.1:8000",
+    output: Output = "text",
 ) -> None:
     """Print another one-time link to the dashboard."""
     settings = _settings(data=data, database_url=database_url)
 
     async def make(context: Context) -> str:
-        token_id = await auth.keep_first_token(context, first_token(settings))
+        _, token_id = await keep_first_token(context, settings)
         return await auth.login_link(context, token_id)
 
-    typer.echo(url.rstrip("/") + _with_context(settings, make))
+    link = url.rstrip("/") + _with_context(settings, make)
+    typer.echo(json.dumps({"dashboard": link}) if output == "json" else link)
 
 
 @tokens.command("create")
 def create_token(
-    role: Annotated[str, typer.Option(help="viewer, submitter, worker or admin.")],
+    role: cli_tokens.RoleOption,
     owner: Annotated[str, typer.Option(help="Whom it speaks for.")] = "admin",
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    name: cli_tokens.Name = "",
+    days: cli_tokens.Days = None,
     data: Data = None,
     database_url: DatabaseURL = None,
-    output: Annotated[str, typer.Option("-o", "--output", help="text or json.")] = "text",
+    output: Output = "text",
 ) -> None:
-    """Make a token and print it, once. Example: trialbook-server token create --role worker"""
-    body = NewToken.model_validate({"role": role, "owner": owner, "name": name})
+    """Make a token and print it, once. Example: trialbook-server token create --role worker --days 30"""
+    asked = {"role": role, "owner": owner, "name": name, "expires_in": cli_tokens.seconds(days)}
 
     async def make(context: Context) -> CreatedToken:
-        return await auth.create_token(context, auth.ANYONE, body)
+        return await auth.create_token(context, auth.ANYONE, NewToken.model_validate(asked))
 
     made = _with_context(_settings(data=data, database_url=database_url), make)
     typer.echo(json.dumps(made.model_dump(mode="json")) if output == "json" else made.token)
+
+
+@tokens.command("list")
+def list_tokens(data: Data = None, database_url: DatabaseURL = None, output: Output = "text") -> None:
+    """List all tokens, without their secrets."""
+
+    async def read(context: Context) -> list[Token]:
+        return list(await all_tokens(context.db))
+
+    found = _with_context(_settings(data=data, database_url=database_url), read)
+    if output == "json":
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
+    else:
+        Console().print(cli_tokens.table(found, datetime.now(UTC)))
+
+
+@tokens.command("revoke")
+def revoke_token(
+    id: cli_tokens.ID, data: Data = None, database_url: DatabaseURL = None, output: Output = "text"
+) -> None:
+    """Let a token open nothing any more, on every server within seconds; its sessions end with it."""
+
+    async def end(context: Context) -> None:
+        await auth.revoke(context, id)
+
+    _with_context(_settings(data=data, database_url=database_url), end)
+    typer.echo(json.dumps({"revoked": id}) if output == "json" else f"{id} is revoked")
 
 
 def _with_context(settings: Settings, use: Any) -> Any:  # Any: a coroutine function of Context and its answer
@@ -195,7 +228,7 @@ def _with_context(settings: Settings, use: Any) -> Any:  # Any: a coroutine func
         finally:
             await db.close()
 
-    with database(settings) as url:
+    with _plainly(), database(settings) as url:
         migrate(url)
         return asyncio.run(run(url))
 

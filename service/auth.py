@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service import guesses
 from service.context import Context
 from service.store import tokens as store
 from service.store.tokens import Holder
@@ -24,6 +25,10 @@ SESSION_SECONDS = 14 * 86400.0
 LINK_SECONDS = 600.0
 SAFE = ("GET", "HEAD", "OPTIONS")
 ANYONE = Holder("anonymous", "admin", "anonymous")  # under --no-auth, on loopback only
+
+
+class Unknown(Unauthorized):
+    """A secret that was never given to anybody: a guess."""
 
 
 def sha256(secret: str) -> bytes:
@@ -47,20 +52,18 @@ async def create_token(context: Context, holder: Holder, body: NewToken) -> Crea
     return CreatedToken(**made.model_dump(), token=token)
 
 
-async def keep_first_token(context: Context, token: str) -> str:
-    """Store the operator's own first token, which may do everything; its id."""
+async def keep_first_token(context: Context, token: str) -> tuple[str, bool]:
+    """Store the operator's own first token, which may do everything: its id, and whether it is valid. One that was
+    revoked stays so."""
     token_id = _id_of(token)
-    await store.insert_token(
-        context.db, id=token_id, hash=sha256(token), name="first", role="admin", owner="admin", expires_in=None
-    )
-    return token_id
+    return token_id, await store.keep_token(context.db, token_id, sha256(token))
 
 
 async def revoke(context: Context, token_id: str) -> None:
     """Revoke a token; within seconds it is refused everywhere."""
     if not await store.revoke_token(context.db, token_id):
-        raise NotFound
-    _CHECKED.clear()
+        raise NotFound("There is no such token, or it is revoked already.")
+    context.checked.clear()
 
 
 async def login_link(context: Context, token_id: str) -> str:
@@ -100,25 +103,51 @@ async def close_session(context: Context, cookie: str) -> None:
     await store.drop_session(context.db, sha256(cookie))
 
 
-_CHECKED: dict[bytes, tuple[float, Holder]] = {}
-
-
 def _id_of(token: str) -> str:
     match = TOKEN.fullmatch(token)
     return match[1] if match else "first"
 
 
 async def _check_token(context: Context, token: str) -> Holder:
-    now, hashed = asyncio.get_running_loop().time(), sha256(token)
-    if (known := _CHECKED.get(hashed)) is not None and known[0] > now:
-        return known[1]
+    hashed = sha256(token)
+    if (known := _remembered(context, hashed)) is not None:
+        return known
     found = await store.use_token(context.db, _id_of(token))
-    if found is None or not hmac.compare_digest(bytes(found[0]), hashed):
+    if found is None or not hmac.compare_digest(found.hash, hashed):
+        raise Unknown
+    if not found.is_valid:
+        context.checked.forget(hashed)
         raise Unauthorized
-    if len(_CHECKED) > 10_000:
-        _CHECKED.clear()
-    _CHECKED[hashed] = (now + REMEMBERED, found[1])
-    return found[1]
+    return _remember(context, hashed, found.holder)
+
+
+async def _check_session(context: Context, cookie: str) -> Holder:
+    holder = await store.find_session(context.db, sha256(cookie))
+    if holder is None:
+        context.checked.forget(sha256(cookie))
+        raise Unauthorized
+    return _remember(context, sha256(cookie), holder)
+
+
+def _remembered(context: Context, hashed: bytes) -> Holder | None:
+    until, holder = context.checked.get(hashed) or (0.0, None)
+    return holder if until > asyncio.get_running_loop().time() else None
+
+
+def _remember(context: Context, hashed: bytes, holder: Holder) -> Holder:
+    context.checked.put(hashed, (asyncio.get_running_loop().time() + REMEMBERED, holder))
+    return holder
+
+
+async def _check_bearer(context: Context, token: str, address: str) -> Holder:
+    """Whose token it is. A client that sent too many wrong ones is heard again only with one that was right before."""
+    if context.checked.get(sha256(token)) is None:
+        guesses.require_open(context, "bearer", address)
+    try:
+        return await _check_token(context, token)
+    except Unknown:
+        await guesses.begin(context, "bearer", address)
+        raise Unauthorized from None
 
 
 async def who(request: Request) -> Holder:
@@ -134,18 +163,38 @@ async def _who(request: Request) -> Holder:
     if context.settings.no_auth:
         require_same_site(request)
         return ANYONE
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if token:
-        if scheme.lower() != "bearer" or not token.isascii():
-            raise Unauthorized
-        return await _check_token(context, token.strip())
+    if token := _bearer(request):
+        return await _check_bearer(context, token, address_of(request))
     if cookie := session_cookie(request):
-        holder = await store.find_session(context.db, sha256(cookie))
-        if holder is None:
-            raise Unauthorized
+        holder = await _check_session(context, cookie)
         require_same_site(request)
         return holder
     raise Unauthorized
+
+
+async def is_welcome(request: Request) -> bool:
+    """Whether whom a request speaks for may still call, for what takes long; up to `REMEMBERED` seconds behind."""
+    context: Context = request.app.state.context
+    token, cookie = _bearer(request), session_cookie(request)
+    if context.settings.no_auth or _remembered(context, sha256(token or cookie or "")):
+        return True
+    try:
+        await (_check_token(context, token) if token else _check_session(context, cookie or ""))
+    except Unauthorized:
+        return False
+    return True
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if token and (scheme.lower() != "bearer" or not token.isascii()):
+        raise Unauthorized
+    return token.strip() or None
+
+
+def address_of(request: Request) -> str:
+    """The client's address, as far as it is known."""
+    return request.client.host if request.client else ""
 
 
 def session_cookie(request: Request) -> str | None:

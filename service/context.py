@@ -13,7 +13,7 @@ from service.settings import Settings
 from service.sharing import Shared
 from service.store.database import Database
 from service.store.reporting import MetricSets
-from service.tries import Tries
+from service.store.tokens import Holder
 from trialbook.spec import StudySpec
 
 
@@ -52,7 +52,10 @@ class Context:
     sparks: Recent[tuple[str, str, int], str] = field(
         default_factory=lambda: Recent(1000)
     )  # lines of the list's studies
-    logins: Tries = field(default_factory=Tries)
+    checked: Recent[bytes, tuple[float, Holder]] = field(
+        default_factory=lambda: Recent(10_000)
+    )  # by a secret's hash: until when its holder is taken for granted
+    shut: Recent[str, float] = field(default_factory=lambda: Recent(10_000))  # see service/guesses.py
     epochs: Epochs = field(default_factory=Epochs)
     metrics: Metrics = field(default_factory=Metrics)
     load: Load = field(default_factory=Load)

@@ -18,7 +18,9 @@ LEASES = 2.0  # a claim lasts as long as so many leases: it is not renewed
 async def claim(context: Context, holder: Holder, body: LeaseRequest) -> tuple[Evaluation | None, bool]:
     """An evaluation for a worker that asked for one, and whether there are any, be they others'."""
     ttl = LEASES * context.settings.lease_seconds
-    found, some = await store.claim(context.db, Claim(holder.token_id, body.request_id, body.trainers, body.study, ttl))
+    owner = holder.only_of
+    asked = Claim(holder.token_id, body.request_id, body.trainers, body.study, ttl, owner)
+    found, some = await store.claim(context.db, asked)
     if found is None:
         return None, some
     evaluation = Evaluation(

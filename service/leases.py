@@ -57,8 +57,8 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
     deadline = begun + body.wait_seconds
     is_first = True
     while True:
-        candidates = await granting.candidates(context.db, body.trainers, body.study)
-        if body.study is not None and not candidates and await study_key(context.db, body.study) is None:
+        candidates = await granting.candidates(context.db, body.trainers, body.study, holder.only_of)
+        if body.study is not None and not candidates and not await _is_there(context, holder, body.study):
             raise NotFound("There is no study of that name.")
         if granted := await _grant(context, candidates, request, body.count):
             telling.leases_granted(context.metrics, granted, body.worker)
@@ -79,6 +79,11 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
             await context.bell.wait(min(SOON if soon else LOOK_AGAIN, remaining))
         if await is_gone():
             return Leases(leases=[])
+
+
+async def _is_there(context: Context, holder: Holder, study: str) -> bool:
+    key = await study_key(context.db, study)
+    return key is not None and holder.only_of in (None, key.owner)
 
 
 def _is_over(body: LeaseRequest, candidates: list[Candidate]) -> bool:

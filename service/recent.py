@@ -20,6 +20,14 @@ class Recent(Generic[K, V]):
             self._values.move_to_end(key)
         return self._values.get(key)
 
+    def clear(self) -> None:
+        """Remember nothing any more."""
+        self._values.clear()
+
+    def forget(self, key: K) -> None:
+        """Remember a value no longer."""
+        self._values.pop(key, None)
+
     def put(self, key: K, value: V) -> V:
         """Remember a value, forgetting the one unused for longest."""
         self._values[key] = value

@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from service import auth, logs
 from service.app import create_app
 from service.backup import require_finished
+from service.context import Context
 from service.fits import Fitters
 from service.logs import tell
 from service.metrics import Metrics
@@ -38,6 +39,7 @@ from service.suggester import Suggested, suggest_for_ever, until_parent_ends
 STOP_SECONDS = 8.0  # for what was under way when the server was told to stop
 CLOSING_SECONDS = 1  # more, for what came in after that
 LOOK_AGAIN = 0.02
+SHORT = 20  # characters: an operator's own token that may be guessed
 SCHEMA_SECONDS = 1.0  # between two looks of a suggester that waits for the schema
 
 
@@ -64,6 +66,21 @@ def first_token(settings: Settings) -> str:
         path.touch(mode=0o600)
         path.write_text(f"tb_first-{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}\n")
     return path.read_text().strip()
+
+
+async def keep_first_token(context: Context, settings: Settings) -> tuple[str, str]:
+    """The first token and its id, stored; one that was made here and revoked since is followed by another."""
+    token = first_token(settings)
+    if len(token) < SHORT:
+        tell("first-token-is-short", level=logging.WARNING, characters=len(token))
+    token_id, is_valid = await auth.keep_first_token(context, token)
+    if is_valid:
+        return token, token_id
+    if settings.read_token() is not None:
+        tell("first-token-is-revoked", level=logging.WARNING, token_id=token_id)
+        return token, token_id
+    token_file(settings).unlink(missing_ok=True)
+    return await keep_first_token(context, settings)
 
 
 def token_file(settings: Settings) -> Path:
@@ -238,8 +255,8 @@ class Announced(uvicorn.Server):
         ready = {"event": "ready", "url": url, "token": None, "dashboard": f"{url}/"}
         if not self._settings.no_auth:
             context = self._app.state.context
-            token = first_token(self._settings)
-            link = await auth.login_link(context, await auth.keep_first_token(context, token))
+            token, token_id = await keep_first_token(context, self._settings)
+            link = await auth.login_link(context, token_id)
             ready |= {"token": token, "dashboard": url + link}
         print(json.dumps(ready), flush=True)
 

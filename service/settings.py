@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     no_auth: bool = False
     allowed_hosts: str | None = None  # names, separated by commas; see service/origin.py
     trusted_proxies: str | None = None  # addresses and networks, separated by commas
+    studies_per_minute: int = Field(default=1000, ge=0)  # of one owner; 0: any number
     body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)  # see service/api/bodies.py
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -6,17 +6,18 @@ from contextlib import AsyncExitStack
 from service import telling
 from service.context import Context
 from service.logs import tell
-from service.store import closing
+from service.store import closing, rates
 from service.store import studies as store
 from service.store.answers import Answered, find_answer, keep_answer
 from service.store.closing import Ended
 from service.store.studies import Change, StudyKey
 from service.store.tokens import Holder
 from service.submission import complete, row_of
-from trialbook.errors import Conflict, FieldError, Invalid, KeyReused, NameTaken, NotFound, WrongState
+from trialbook.errors import Conflict, FieldError, Invalid, KeyReused, NameTaken, NotFound, TooManyRequests, WrongState
 from trialbook.spec import Budget, StudySpec
 from trialbook.wire import Page, Study, StudyChange, Validation
 
+MINUTE = 60.0
 NO_STUDY = "There is no study of that name."
 
 
@@ -65,6 +66,7 @@ async def create(context: Context, holder: Holder, spec: StudySpec, key: str | N
 
 async def _insert(context: Context, holder: Holder, spec: StudySpec, key: str | None, digest: bytes) -> str:
     completed, data = await complete(context.db, spec)
+    await _count(context, holder)
     async with context.db.begin() as connection:
         if not await store.insert_study(connection, row_of(completed, data, holder.owner)):
             raise NameTaken
@@ -73,6 +75,15 @@ async def _insert(context: Context, holder: Holder, spec: StudySpec, key: str | 
         if key is not None and not await keep_answer(connection, holder.token_id, key, digest, answer):
             raise KeyReused
         return answer
+
+
+async def _count(context: Context, holder: Holder) -> None:
+    """Raises TooManyRequests where an owner submits more studies in a minute than are allowed."""
+    if (most := context.settings.studies_per_minute) == 0:
+        return
+    wait = await rates.count(context.db, f"studies {holder.owner}", most=most, window=MINUTE)
+    if wait > 0:
+        raise TooManyRequests(f"More than {most} studies of one owner in a minute: wait a moment.", retry_after=wait)
 
 
 def repeated(known: Answered, digest: bytes) -> str:

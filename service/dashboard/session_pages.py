@@ -1,6 +1,5 @@
 """Signing in to the dashboard and out of it: the only page that asks nobody who they are."""
 
-import asyncio
 import logging
 import re
 from dataclasses import dataclass
@@ -10,19 +9,20 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError, model_validator
 
-from service import auth
+from service import auth, guesses
 from service.api.bodies import Ctx, media_type, read_body
 from service.context import Context
 from service.dashboard.rendering import render
 from service.json_body import parse_json
 from service.logs import tell
 from service.problems import from_validation
-from trialbook.errors import Forbidden, TooManyRequests, Unauthorized, UnsupportedMediaType
+from trialbook.errors import Forbidden, Unauthorized, UnsupportedMediaType
 from trialbook.values import Text, Value
 
 router = APIRouter(include_in_schema=False)
 LOCAL = re.compile(r"/(?!/)[^\\\s\x00-\x1f\x7f]*")
 LIMIT = 4096
+DOOR = "login"
 
 
 class Login(Value):
@@ -59,7 +59,7 @@ async def login_page(request: Request, context: Ctx, next: str = "/") -> Respons
 async def sign_in(request: Request, context: Ctx) -> Response:
     """Open a session; its cookie is out of the page's scripts' reach."""
     auth.require_same_site(request)
-    cookie = await _opened(context, await _read(request), request.client.host if request.client else "")
+    cookie = await _opened(context, await _read(request), auth.address_of(request))
     if old := auth.session_cookie(request):
         await auth.close_session(context, old)
     answer = Response(status_code=204)
@@ -88,16 +88,14 @@ def local_path(next: str) -> str:
 
 
 async def _opened(context: Context, login: Login, address: str) -> str:
-    wait = context.logins.begin(address, asyncio.get_running_loop().time())
-    if wait > 0:
-        raise TooManyRequests("Too many wrong logins from this address: wait a minute.", retry_after=wait)
+    await guesses.begin(context, DOOR, address)
     try:
         cookie = await auth.open_session(context, code=login.code, token=login.token)
     except (Unauthorized, Forbidden):
         context.metrics.logins.inc()
         tell("login-refused", level=logging.WARNING, address=address, by="link" if login.code else "token")
         raise
-    context.logins.succeed(address)
+    await guesses.was_right(context, DOOR, address)
     return cookie
 
 

@@ -40,13 +40,14 @@ ASKED = """
 
 @dataclass(frozen=True)
 class Claim:
-    """Who asks, for which trainers, and for how many seconds nobody else gets what is claimed."""
+    """Who asks, for which trainers, for how many seconds nobody else gets what is claimed."""
 
     token_id: str
     request_id: str
     trainers: Sequence[str]
     study: str | None
     ttl: float
+    owner: str | None  # whose studies' alone
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ CLAIM = text("""
         select e.trial_id from evaluations e join studies s on s.id = e.study_id
         where e.finished_at is null and e.trainer = any(cast(:trainers as text[])) and s.state = 'completed'
             and (cast(:study as text) is null or s.name = :study)
+            and (cast(:owner as text) is null or s.owner = :owner)
     ), picked as materialized (
         select e.trial_id, coalesce(e.token_id = :token_id and e.request_id = :request_id, false) as again
         from evaluations e

@@ -73,15 +73,18 @@ CANDIDATES = """
     from studies s, lateral (
         select count(*) as n from trials t where t.study_id = s.id and t.state = 'running'
     ) running
-    where s.trainer = any(cast(:trainers as text[]))
+    where s.trainer = any(cast(:trainers as text[])) and (cast(:owner as text) is null or s.owner = :owner)
 """
 FAIREST = text(CANDIDATES + " and s.state = 'running' order by running.n / s.priority, s.id")
 NAMED = text(CANDIDATES + " and s.name = :study")
 
 
-async def candidates(db: Database, trainers: Sequence[str], study: str | None) -> list[Candidate]:
-    """The studies to try, the one with the fewest running trials for its priority first; or just the named one."""
-    parameters: dict[str, Any] = {"trainers": list(trainers)}
+async def candidates(
+    db: Database, trainers: Sequence[str], study: str | None, owner: str | None = None
+) -> list[Candidate]:
+    """The studies to try, the one with the fewest running trials for its priority first; or just the named one.
+    With an owner, only theirs."""
+    parameters: dict[str, Any] = {"trainers": list(trainers), "owner": owner}
     rows = (
         await db.run(NAMED, parameters | {"study": study}) if study is not None else await db.run(FAIREST, parameters)
     )

@@ -318,6 +318,14 @@ answers = Table(  # by Idempotency-Key: what a repeated request is told
     Column("created_at", TIME, nullable=False, server_default=NOW),
 )
 
+rates = Table(  # how often of late: wrong secrets by address, studies by owner
+    "rates",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("since", TIME, nullable=False),
+    Column("n", Integer, nullable=False),
+)
+
 claims = Table(  # which suggester works on a study, and until when
     "claims",
     metadata,

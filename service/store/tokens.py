@@ -17,6 +17,11 @@ class Holder:
     role: Role
     owner: str
 
+    @property
+    def only_of(self) -> str | None:
+        """Whose studies' trials alone may be leased; None: anybody's, as workers do."""
+        return None if self.role in ("worker", "admin") else self.owner
+
 
 COLUMNS = "id, name, role, owner, created_at, expires_at, last_used_at, revoked_at"
 VALID = "t.revoked_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())"
@@ -25,12 +30,20 @@ INSERT = text(f"""
     insert into tokens (id, hash, name, role, owner, expires_at)
     values (:id, :hash, :name, :role, :owner,
         clock_timestamp() + make_interval(secs => cast(:expires_in as float8)))
-    on conflict (id) do update set hash = excluded.hash, revoked_at = null
     returning {COLUMNS}
 """)  # noqa: S608  # column names of our own
 USED = text(f"""
-    update tokens t set last_used_at = clock_timestamp() where t.id = :id and {VALID} returning t.hash, t.role, t.owner
+    with used as (
+        update tokens t set last_used_at = clock_timestamp() where t.id = :id and {VALID} returning t.id
+    )
+    select t.hash, t.role, t.owner, exists (select from used) as is_valid from tokens t where t.id = :id
 """)  # noqa: S608  # a condition of our own
+KEEP = text("""
+    insert into tokens as t (id, hash, name, role, owner) values (:id, :hash, 'first', 'admin', 'admin')
+    on conflict (id) do update set hash = excluded.hash,
+        revoked_at = case when t.hash = excluded.hash then t.revoked_at end
+    returning revoked_at is null as is_valid
+""")
 LIST = text(f"select {COLUMNS} from tokens order by created_at, id")  # noqa: S608  # column names of our own
 REVOKE = text("update tokens set revoked_at = clock_timestamp() where id = :id and revoked_at is null returning id")
 ADD_LINK = text("""
@@ -38,7 +51,12 @@ ADD_LINK = text("""
     insert into login_links (hash, token_id, expires_at)
     values (:hash, :token_id, clock_timestamp() + make_interval(secs => :seconds))
 """)
-TAKE_LINK = text("delete from login_links where hash = :hash and expires_at > clock_timestamp() returning token_id")
+TAKE_LINK = text(f"""
+    with taken as (
+        delete from login_links where hash = :hash and expires_at > clock_timestamp() returning token_id
+    )
+    select token_id from taken join tokens t on t.id = token_id and {VALID}
+""")  # noqa: S608  # a condition of our own
 ADD_SESSION = text("""
     with gone as (delete from sessions where expires_at < clock_timestamp())
     insert into sessions (hash, token_id, expires_at)
@@ -54,15 +72,31 @@ DROP_SESSION = text("delete from sessions where hash = :hash")
 async def insert_token(
     db: Database, *, id: str, hash: bytes, name: str, role: Role, owner: str, expires_in: float | None
 ) -> Token:
-    """Store a token's hash; one with the same id is replaced."""
+    """Store a new token's hash."""
     asked = {"id": id, "hash": hash, "name": name, "role": role, "owner": owner, "expires_in": expires_in}
     return Token(**(await db.run(INSERT, asked))[0])
 
 
-async def use_token(db: Database, token_id: str) -> tuple[bytes, Holder] | None:
-    """The hash and holder of a valid token, noting its use; None where it is unknown, expired or revoked."""
+async def keep_token(db: Database, token_id: str, hash: bytes) -> bool:
+    """Store the operator's own token; another one of that id is replaced. False where this very one was revoked."""
+    return bool((await db.run(KEEP, {"id": token_id, "hash": hash}))[0]["is_valid"])
+
+
+@dataclass(frozen=True)
+class Known:
+    """A token that was made: its hash, whom it speaks for, and whether it still does."""
+
+    hash: bytes
+    holder: Holder
+    is_valid: bool
+
+
+async def use_token(db: Database, token_id: str) -> Known | None:
+    """A token by its id, noting the use of a valid one; None where there is none."""
     rows = await db.run(USED, {"id": token_id})
-    return (rows[0]["hash"], Holder(token_id, rows[0]["role"], rows[0]["owner"])) if rows else None
+    if not rows:
+        return None
+    return Known(bytes(rows[0]["hash"]), Holder(token_id, rows[0]["role"], rows[0]["owner"]), rows[0]["is_valid"])
 
 
 async def list_tokens(db: Database) -> Sequence[Token]:

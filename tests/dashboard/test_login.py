@@ -8,8 +8,8 @@ from service import auth
 from service.api.bodies import Ctx
 from service.app import PAGES
 from service.dashboard.session_pages import local_path
-from service.store import tokens
-from service.tries import ALLOWED, WINDOW, Tries
+from service.guesses import ALLOWED, WINDOW
+from service.store import rates, tokens
 from tests.service.calls import submit
 
 pytestmark = pytest.mark.anyio
@@ -111,16 +111,19 @@ async def test_after_twenty_wrong_logins_a_right_one_waits_too(serve):
     assert 0 < int(answer.headers["retry-after"]) <= WINDOW
 
 
-def test_right_logins_and_those_of_a_minute_ago_do_not_count():
-    tries = Tries()
-    for n in range(ALLOWED):
-        assert tries.begin("a", float(n)) == 0
-        tries.succeed("a")
-    for n in range(ALLOWED):
-        assert tries.begin("a", float(n)) == 0
-    assert tries.begin("a", 30.0) == WINDOW - 30
-    assert tries.begin("b", 30.0) == 0
-    assert tries.begin("a", WINDOW) == 0
+async def test_right_logins_and_those_of_a_minute_ago_do_not_count(serve):
+    async with serve() as client:
+        db = client.app.state.context.db
+        right = {(await sign_in(client, token="first")).status_code for _ in range(ALLOWED + 1)}
+        for _ in range(ALLOWED):
+            assert await rates.count(db, "a", most=ALLOWED, window=WINDOW) == 0
+        waits = await rates.count(db, "a", most=ALLOWED, window=WINDOW)
+        elsewhere = await rates.count(db, "b", most=ALLOWED, window=WINDOW)
+        await db.run(text("update rates set since = since - interval '61 s'"))
+        later = await rates.count(db, "a", most=ALLOWED, window=WINDOW)
+    assert right == {204}
+    assert WINDOW - 10 < waits <= WINDOW
+    assert elsewhere == later == 0
 
 
 @pytest.mark.parametrize("where", ["/", "/studies/a?state=running&q=x%20y", "/studies/a/trials/3", "/%2fevil.example"])

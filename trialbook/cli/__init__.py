@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from trialbook.cli import changing, demo, models, reading, submitting, uploads, watching
+from trialbook.cli import changing, demo, models, reading, submitting, tokens, uploads, watching
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,3 +34,4 @@ COMMANDS: dict[str, Callable[..., None]] = {
 for name, command in COMMANDS.items():
     app.command(name)(command)
 app.add_typer(uploads.app, name="data")
+app.add_typer(tokens.app, name="token")
