@@ -21,6 +21,8 @@ from service.archive import Damaged
 from service.backup import Incomplete, Summary, Unfinished
 from service.context import Context
 from service.files import Files
+from service.fits import Fitters
+from service.replaying import Replayed, replay
 from service.serving import Refused, database, keep_first_token, serve, suggest
 from service.settings import Settings
 from service.store import sweeping
@@ -151,6 +153,43 @@ def verify_command(data: Data = None, database_url: DatabaseURL = None, output: 
             f"{found.files} files checked, {wrong} wrong; {found.unnamed} that no row names, which a server sweeps"
         )
     if found.missing or found.damaged:
+        raise typer.Exit(INCOMPLETE)
+
+
+@app.command("replay")
+def replay_command(
+    study: Annotated[str, typer.Argument(help="The study's name.")],
+    data: Data = None,
+    database_url: DatabaseURL = None,
+    output: Output = "text",
+) -> None:
+    """Make a study's suggestions and prune decisions again from what is stored, and compare. The server may go on.
+
+    Exit code 2: some come out otherwise, as they may with other versions of the libraries or on another machine.
+    """
+    settings = _existing(data=data, database_url=database_url)
+
+    async def run(url: str) -> Replayed:
+        db = Database(url, pool_size=2)
+        try:
+            async with Fitters() as fits:
+                return await replay(db, fits, study)
+        finally:
+            await db.close()
+
+    with _plainly(), database(settings) as url:
+        found = asyncio.run(run(url))
+    if output == "json":
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        typer.echo(
+            f"{study}: {found.suggestions} suggestions and {found.prunings} prune decisions made again, "
+            f"{len(found.differences)} differ, {found.untold} can't be told"
+        )
+        for one in found.differences:
+            where = f"trial {one.number}" if one.step is None else f"trial {one.number} at step {one.step}"
+            typer.echo(f"{where}: stored {one.stored}, again {one.again}")
+    if found.differences:
         raise typer.Exit(INCOMPLETE)
 
 

@@ -112,7 +112,7 @@ async def _serve(db: Database, fits: Fits, wish: Wish) -> Suggested | None:
     begun = time.monotonic()
     suggested, replaced = await _suggest(fits, spec, known, numbers)
     seconds = time.monotonic() - begun
-    noted = [_noted(one, spec, known, wish) for one in suggested]
+    noted = [_noted(one, spec, known, wish, numbers[:i]) for i, one in enumerate(suggested)]
     await suggesting.write_suggestions(db, wish.study_id, wish.made, known.seen, list(zip(numbers, noted, strict=True)))
     return Suggested(spec.sampler.name, len(numbers), seconds, replaced)
 
@@ -134,13 +134,15 @@ async def _suggest(fits: Fits, spec: StudySpec, known: Known, numbers: Sequence[
         return [search.fallback(spec.space, spec.sampler, number, str(error)) for number in numbers], True
 
 
-def _noted(one: Suggestion, spec: StudySpec, known: Known, wish: Wish) -> Suggestion:
-    """A suggestion with predictions in the user's direction, and with what a replay needs: what its sampler knew."""
+def _noted(one: Suggestion, spec: StudySpec, known: Known, wish: Wish, before: Sequence[int]) -> Suggestion:
+    """A suggestion with predictions in the user's direction, and with what a replay needs: what its sampler knew, and
+    the numbers `before` it in its batch."""
     explanation = dict(one.explanation)
     if isinstance(explanation.get("predicted"), float):
         explanation["predicted"] *= spec.sign
     pending = [trial.number for trial in known.history.pending]
-    return Suggestion(one.params, {**explanation, "made": wish.made, "pending": pending, "seen_finish": known.seen})
+    replayed = {"made": wish.made, "batch": list(before), "pending": pending, "seen_finish": known.seen}
+    return Suggestion(one.params, {**explanation, **replayed})
 
 
 async def until_parent_ends() -> None:

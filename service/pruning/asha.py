@@ -45,6 +45,12 @@ class ASHA:
             return Verdict(False, compared=compared)
         return Verdict(True, self._reason(own, bar, kept, len(rivals)), compared)
 
+    def prunes(self, own: Own, compared: float | None) -> bool:
+        """What `judge` decided: without a bar it was at infinity."""
+        if not math.isfinite(own.score):
+            return True
+        return compared is not None and own.score > self._words.sign * compared
+
     def _reason(self, own: Own, bar: float, kept: int, others: int) -> str:
         value, compared = self._words.apart(own.score, bar)
         best = "the best" if kept == 1 else f"the best {kept}"

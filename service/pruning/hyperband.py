@@ -59,6 +59,10 @@ class Hyperband:
         verdict = self._halving(bracket).judge(replace(own, milestone=step), rivals)
         return replace(verdict, reason=f"bracket {bracket}: {verdict.reason}") if verdict.prune else verdict
 
+    def prunes(self, own: Own, compared: float | None) -> bool:
+        """What `judge` decided: as the bracket's own halving."""
+        return self._halving(own.milestone % len(self._rungs)).prunes(own, compared)
+
     def _halving(self, bracket: int) -> ASHA:
         first = self._rungs[bracket] + 1
         return ASHA(ASHAPruner(name="asha", min_resource=first, reduction_factor=self._factor), self._words)

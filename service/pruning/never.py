@@ -22,3 +22,7 @@ class Never:
     def judge(self, own: Own, rivals: Sequence[float]) -> Verdict:
         """Go on."""
         return Verdict(prune=False)
+
+    def prunes(self, own: Own, compared: float | None) -> bool:
+        """Go on."""
+        return False

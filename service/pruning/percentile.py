@@ -43,6 +43,13 @@ class Percentile:
             return Verdict(False, compared=compared)
         return Verdict(True, self._reason(own, best, bar, len(rivals)), compared)
 
+    def prunes(self, own: Own, compared: float | None) -> bool | None:
+        """What `judge` decided: without a bar there were too few rivals, or it was at infinity."""
+        if not math.isfinite(own.score):
+            return None if compared is None else True
+        best = own.best_score if math.isfinite(own.best_score) else own.score
+        return compared is not None and best > self._words.sign * compared
+
     def _reason(self, own: Own, best: float, bar: float, count: int) -> str:
         kind = "median" if self._percentile == 50 else f"{ordinal(self._percentile)} percentile"
         # a report that is itself the best so far needs no "best"

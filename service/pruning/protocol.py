@@ -42,3 +42,7 @@ class Pruner(Protocol):
     def judge(self, own: Own, rivals: Sequence[float]) -> Verdict:
         """The verdict, given the other trials' scores at `own.milestone` (empty where `rivals` is None)."""
         ...
+
+    def prunes(self, own: Own, compared: float | None) -> bool | None:
+        """What `judge` decided when `compared` was what it compared with; None where that does not tell."""
+        ...

@@ -32,6 +32,10 @@ class Threshold:
             return Verdict(True, self._reason(own, "above the upper", upper), upper)
         return Verdict(False)
 
+    def prunes(self, own: Own, compared: float | None) -> bool:
+        """What `judge` decided, which needs no rivals."""
+        return self.judge(own, ()).prune
+
     def _reason(self, own: Own, where: str, bound: float) -> str:
         value, compared = self._words.apart(own.score, self._words.sign * bound)
         return f"{self._words.metric} {value} is {where} threshold {compared} at step {own.step}"
