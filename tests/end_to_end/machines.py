@@ -31,14 +31,14 @@ def eventually(look, what):
 class Server:
     """`trialbook-server serve` on a folder; started again, it has the same address and token."""
 
-    def __init__(self, folder):
-        self.folder, self._port = folder, 0
+    def __init__(self, folder, *, lease_seconds=LEASE_SECONDS):
+        self.folder, self._port, self._lease_seconds = folder, 0, lease_seconds
         self.start()
 
     def start(self):
         """Start, and wait until it is ready."""
         command = [COMMANDS / "trialbook-server", "serve", "--port", str(self._port), "--data", str(self.folder)]
-        environ = {**os.environ, "TRIALBOOK_LEASE_SECONDS": LEASE_SECONDS}
+        environ = {**os.environ, "TRIALBOOK_LEASE_SECONDS": self._lease_seconds}
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
         ready = json.loads(self._process.stdout.readline())
         self.url, self.token = ready["url"], ready["token"]
@@ -76,7 +76,7 @@ class Server:
 class Worker:
     """`trialbook-worker` for one study, or with None for all, in a folder of its own."""
 
-    def __init__(self, server, name, study, *arguments, source=None):
+    def __init__(self, server, name, study, *arguments, source=None, environ=None):
         self.name = name
         self._server, self._study = server, study
         self._folder = tempfile.TemporaryDirectory(prefix="trialbook-test-")
@@ -86,7 +86,7 @@ class Worker:
         self._log = folder / "log"
         command = [COMMANDS / "trialbook-worker", "--name", name, *arguments]
         command += [] if study is None else ["--study", study]
-        environ = {**os.environ, "TRIALBOOK_URL": server.url, "TRIALBOOK_TOKEN": server.token}
+        environ = {**os.environ, "TRIALBOOK_URL": server.url, "TRIALBOOK_TOKEN": server.token, **(environ or {})}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=folder, stderr=log, env=environ)
 
