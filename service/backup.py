@@ -17,7 +17,7 @@ from service.archive import Manifest, Parts, Reader, Writer, opened, written_asi
 from service.files import ARTIFACTS, DATASETS, Files, move, sha256_of, sync_folder
 from service.store import transfer
 from service.store.migrating import UnknownSchema, is_known, migrate
-from service.store.transfer import Kept, Table
+from service.store.transfer import Kept, NotEmpty, Table
 from trialbook import __version__
 
 # Around a stage of the work, by its name and size in bytes: what is told of how many bytes more are done.
@@ -92,7 +92,10 @@ def restore(url: str, files: Files, path: Path, *, force: bool, progress: Progre
         if not is_known(manifest.revision):
             raise UnknownSchema("The backup was made by a newer version of Trialbook: restore it with that one.")
         mark = _Mark(files.root, url)
-        asyncio.run(transfer.require_free(url, even_full=force or mark.is_there()))
+        again = force or mark.is_there()
+        if not again and any(files.older(folder, float("inf")) for folder in (ARTIFACTS, DATASETS)):
+            raise NotEmpty(f"{files.root} holds files already: restore into an empty folder, or use --force.")
+        asyncio.run(transfer.require_free(url, even_full=again))
         mark.set()
         asyncio.run(transfer.clear(url))
         migrate(url, manifest.revision)
@@ -103,6 +106,7 @@ def restore(url: str, files: Files, path: Path, *, force: bool, progress: Progre
         migrate(url)
         asyncio.run(transfer.adjust(url))
         _require_all(asyncio.run(_compare(url, files, manifest)))
+        files.disown()  # the next server has another secret
         mark.clear()
         return _summary(manifest)
 

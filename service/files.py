@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from trialbook.errors import FieldError, Invalid, StorageFull, TooLarge
+from service.quotas import Room
+from trialbook.errors import FieldError, Invalid, StorageFull
 
 ABANDONED = 86400.0  # seconds
 PATIENCE = 0.5  # seconds that a deletion waits for another's
 LOOK_AGAIN = 0.01
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ARTIFACTS, DATASETS, INCOMING = "artifacts", "datasets", "incoming"
+OWNER = "database-mark"
 T = TypeVar("T")
 
 
@@ -45,11 +47,11 @@ class Files:
         for folder in (ARTIFACTS, DATASETS, INCOMING):
             (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def receive(self, chunks: AsyncIterator[bytes], limit: int, sha256: str | None) -> Upload:
-        """Write a body to a file aside. Raises TooLarge, StorageFull, or Invalid where the hash differs."""
+    async def receive(self, chunks: AsyncIterator[bytes], room: Room, sha256: str | None) -> Upload:
+        """Write a body to a file aside. Raises what the room says, StorageFull, or Invalid where the hash differs."""
         path = self.root / INCOMING / secrets.token_hex(16)
         try:
-            size, digest = await self._write(path, chunks, limit)
+            size, digest = await self._write(path, chunks, room)
             if sha256 is not None and digest != sha256.lower():
                 raise Invalid(errors=[FieldError("/sha256", "is not the SHA-256 of the body")])
         except BaseException:
@@ -57,15 +59,14 @@ class Files:
             raise
         return Upload(path, size, digest)
 
-    async def _write(self, path: Path, chunks: AsyncIterator[bytes], limit: int) -> tuple[int, str]:
+    async def _write(self, path: Path, chunks: AsyncIterator[bytes], room: Room) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
         with _storage():
             file = path.open("xb", buffering=0)  # a buffer would be written once more when a full disk's file is closed
         with file:
             async for chunk in chunks:
                 size += len(chunk)
-                if size > limit:
-                    raise TooLarge
+                room.require(size)
                 digest.update(chunk)
                 await _in_thread(_write_all, file.fileno(), chunk)
             await _in_thread(os.fsync, file.fileno())
@@ -136,6 +137,17 @@ class Files:
         """The names in a folder (ARTIFACTS, DATASETS, INCOMING) that were last written before a time in seconds."""
         with os.scandir(self.root / folder) as found:
             return [one.name for one in found if _written(one) < before]
+
+    def belongs_to(self, mark: str) -> bool:
+        """Whether the folder is the database's that this mark stands for; one without an owner becomes its own."""
+        owner = self.root / OWNER
+        if not owner.exists():
+            owner.write_text(mark)
+        return owner.read_text() == mark
+
+    def disown(self) -> None:
+        """Leave the folder to the database whose server comes next."""
+        (self.root / OWNER).unlink(missing_ok=True)
 
     def forget_abandoned(self, now: float) -> None:
         """Delete what uploads of a day ago or more left behind when their server was killed; `now` in seconds."""

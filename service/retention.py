@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
-from service import datasets
+from service import datasets, ids
 from service.context import Context
 from service.files import ARTIFACTS, DATASETS
 from service.store import keeping
@@ -54,6 +54,9 @@ async def sweep(context: Context, *, before: float) -> int:
 
     A server that is killed leaves such behind: between a file and its row, or between a row's end and its file's.
     """
+    if not context.files.belongs_to(ids.mark(context.secret, "files")):  # no row here names any of them
+        log.warning("the data folder holds another database's files, so none is swept: %s", context.files.root)
+        return 0
     lost = await asyncio.to_thread(context.files.older, ARTIFACTS, before)
     count = 0
     for names in _batches(lost):

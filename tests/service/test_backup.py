@@ -245,6 +245,14 @@ def test_restore_spares_studies_that_are_there_unless_forced(archive, empty, tmp
     asyncio.run(check())
 
 
+def test_restore_spares_files_that_are_there_unless_forced(archive, empty, tmp_path):
+    new = Files(tmp_path / "new")
+    (new.root / "artifacts" / "0123").write_bytes(b"of another database")
+    with pytest.raises(NotEmpty):
+        restore(empty, new, archive["path"], force=False, progress=silent)
+    assert [path.read_bytes() for path in files(new.root)] == [b"of another database"]
+
+
 def test_restore_refuses_a_database_that_a_server_works_on(archive, empty, tmp_path):
     async def check():
         async with serving(empty, tmp_path / "new"):

@@ -163,7 +163,10 @@ def test_of_checkpoints_the_last_two_are_kept_whatever_is_repeated(serve, tmp_pa
             one = await running(client, 3.0, 2.0, 1.0)
             for step in (0, 1, 2, 2, 2):
                 assert (await put(client, one, b"state %d" % step, step=step)).status_code == 200
-            assert sorted(path.read_bytes() for path in files(tmp_path)) == [b"state 1", b"state 2"]
+            by_content = {path.read_bytes(): path for path in files(tmp_path)}
+            assert sorted(by_content) == [b"state 1", b"state 2"]
+            by_content[b"state 2"].unlink()
+            assert (await client.get(ADDRESS)).content == b"state 1"
 
     asyncio.run(check())
 
@@ -234,6 +237,19 @@ def test_nothing_is_deleted_while_the_folder_is_held_and_later_swept(serve, tmp_
                 assert len(files(tmp_path)) == 3
             assert await sweep(client.app.state.context, before=time.time() + 60) == 3
             assert files(tmp_path) == []
+
+    asyncio.run(check())
+
+
+def test_server_with_another_database_sweeps_nobody_elses_files(serve, tmp_path):
+    async def check():
+        async with serve() as client:
+            (tmp_path / "artifacts" / "0123").write_bytes(b"of a row in another database")
+            context = client.app.state.context
+            (tmp_path / "database-mark").write_text("another's")
+            assert await sweep(context, before=time.time() + 60) == 0
+            context.files.disown()
+            assert await sweep(context, before=time.time() + 60) == 1
 
     asyncio.run(check())
 
