@@ -138,11 +138,18 @@ def _add_stream(app: FastAPI) -> None:
 
 async def tick_for_ever(context: Context) -> None:
     """Once a second: note that the service lives, end what time has ended, wake who may find work."""
+    failing = False
     while True:
         try:
             await tick(context)
         except Exception as error:  # the next tick tries again; a database that is away is no reason to stop ticking
-            tell("tick-failed", level=logging.WARNING, error=error)
+            if not failing:  # once, not each second of an outage
+                tell("tick-failed", level=logging.WARNING, error=error)
+            failing = True
+        else:
+            if failing:
+                tell("ticking-again")
+            failing = False
         await asyncio.sleep(TICK)
 
 

@@ -21,7 +21,7 @@ from service.load import Load
 from service.suggester import Suggested
 from trialbook import __version__
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it lacks its annotation
 PREFIX = "trialbook"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 WAITS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 300.0)

@@ -3,7 +3,10 @@
 import json
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+_encode = json.JSONEncoder(default=str).encode  # made once: making it takes as long as using it
 
 
 def line(event: str, fields: Mapping[str, Any], now: float, *, human: bool) -> str:  # Any: JSON
@@ -12,8 +15,13 @@ def line(event: str, fields: Mapping[str, Any], now: float, *, human: bool) -> s
     if human:
         told = " ".join(f"{name}={_brief(value)}" for name, value in known.items())
         return f"{time.strftime('%H:%M:%S', time.localtime(now))} {event:<10} {told}"
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-    return json.dumps({"time": moment, "event": event, **known}, default=str)
+    moment = f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z"
+    return _encode({"time": moment, "event": event, **known})
+
+
+@lru_cache(maxsize=2)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
 
 
 def _brief(value: object) -> str:

@@ -61,11 +61,12 @@ class Transaction:
 class Database:
     """One pool for the process. `begin()` is a transaction; `run()` is a single statement that is one by itself."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, waiters: int = WAITERS) -> None:
         self._dsn = dsn_of(url)
         self._size = pool_size
         self._pool: Any = None  # Any: asyncpg has no types
         self.waiting = 0  # who waits for a connection
+        self._most_waiting = waiters
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
@@ -87,7 +88,7 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         pool = self._pool or await self._opened()
-        if self.waiting >= WAITERS:
+        if self.waiting >= self._most_waiting:
             raise Full
         self.waiting += 1
         try:

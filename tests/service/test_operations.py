@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from service.events import stream
 from service.logs import Lines
+from service.store.database import Database, Full
 from tests.service.calls import expire, finish, lease, report, submit
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,18 @@ async def test_too_many_polls_are_told_to_come_again(serve):
         body = {"request_id": "r", "worker": "w", "trainers": ["external"], "wait_seconds": 30}
         answer = await client.post("/api/v1/leases", json=body)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
+async def test_only_so_many_wait_for_a_connection(database_url):
+    database = Database(database_url, pool_size=1, waiters=1)
+    async with database.begin():
+        waiting = asyncio.create_task(database.run(text("select 1")))
+        while not database.waiting:  # noqa: ASYNC110  # the next turn of the loop
+            await asyncio.sleep(0)
+        with pytest.raises(Full):
+            await database.run(text("select 1"))
+    await waiting
+    await database.close()
 
 
 def logged(caplog):
