@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi.responses import FileResponse
 
-from service import telling
+from service import quotas, telling
 from service.context import Context
-from service.files import sha256_of
-from service.leases import parse_lease
+from service.files import Upload, sha256_of
+from service.leases import Held, parse_lease
 from service.reports import DELETED
 from service.store import artifacts as store
 from service.store import reporting
@@ -18,11 +19,10 @@ from service.store.tokens import Holder
 from service.store.trials import find_trial, is_held
 from service.studies import NO_STUDY, find
 from service.trials import NO_TRIAL
-from trialbook.errors import CheckpointAhead, FieldError, Invalid, NotFound, Removed
+from trialbook.errors import CheckpointAhead, FieldError, Invalid, NotFound, Removed, TooLarge
 from trialbook.values import FORBIDDEN_TEXT
 from trialbook.wire import Artifact
 
-LIMIT = 2 * 1024**3  # bytes of one file
 CHECKPOINT = "checkpoint"
 NO_CHECKPOINT = "The trial keeps no checkpoint: none was uploaded, or the trial is over and needs none."
 log = logging.getLogger("trialbook.server")
@@ -51,16 +51,30 @@ async def receive(
         raise telling.write_refused(context.metrics, place.spec["name"], place.number, held.attempt)
     if name == CHECKPOINT and (place.last_step is None or (step or 0) > place.last_step):
         raise CheckpointAhead
-    upload = await context.files.receive(chunks, LIMIT, sha256)
-    file = await context.files.keep_artifact(upload)
+    room = await quotas.for_artifact(context.db, context.settings, held.trial, name)
+    upload = await context.files.receive(chunks, room, sha256)
     described = {"name": name, "step": step, "size": upload.size, "sha256": upload.sha256, "media_type": kind}
-    put = await store.put_artifact(context.db, held.trial, held.attempt, file, described)
+    put = await _keep(context, held, upload, described)
     await context.files.forget_artifacts([put.unneeded])
     if put.artifact is None:
         if await reporting.place(context.db, held.trial) is None:
             raise NotFound(DELETED)
         raise telling.write_refused(context.metrics, place.spec["name"], place.number, held.attempt)
     return put.artifact
+
+
+async def _keep(context: Context, held: Held, upload: Upload, described: dict[str, Any]) -> store.Put:  # Any: JSON
+    """Store a received file, unless others took its room meanwhile."""
+    file = await context.files.keep_artifact(upload)
+    try:
+        async with context.db.begin() as transaction:
+            await quotas.alone(transaction, context.settings, held.trial)
+            room = await quotas.for_artifact(transaction, context.settings, held.trial, described["name"])
+            room.require(upload.size)
+            return await store.put_artifact(transaction, held.trial, held.attempt, file, described)
+    except TooLarge:
+        await context.files.forget_artifacts([file])
+        raise
 
 
 async def list_all(context: Context, holder: Holder, study: str, number: int) -> list[Artifact]:

@@ -1,19 +1,21 @@
 """Data sets: the built-in ones, and the users' own files, checked when they come in."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi.responses import FileResponse
 
 from models.catalog import DATASETS
+from service import quotas
 from service.contents import CSV, NPZ, PARQUET, TASKS, TEXT, examine
 from service.context import Context
 from service.store import datasets as store
+from service.store import usage
 from service.store.tokens import Holder
 from trialbook.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from trialbook.spec import SLUG
 from trialbook.wire import Dataset
 
-LIMIT = 2 * 1024**3  # bytes
 SUFFIXES = {CSV: ".csv", PARQUET: ".parquet", NPZ: ".npz", TEXT: ".txt"}
 NO_SET = "There is no uploaded data set of that name."
 
@@ -63,7 +65,8 @@ async def put(
         raise Conflict("That is the name of a built-in data set.")
     if task is not None and task not in TASKS:
         raise Invalid(errors=[FieldError("/task", f"must be one of {', '.join(TASKS)}")])
-    upload = await context.files.receive(chunks, LIMIT, None)
+    room = await quotas.for_dataset(context.db, context.settings, holder.owner, name)
+    upload = await context.files.receive(chunks, room, None)
     try:
         found = await examine(upload.path, kind, target, task)
     except BaseException:
@@ -80,10 +83,19 @@ async def put(
     }
     async with context.files.hold():  # until the row names the file
         await context.files.keep_dataset(upload)
-        kept = await store.put_dataset(context.db, row, anyone=holder.role == "admin")
+        kept = await _keep(context, holder, row)
     if kept is None:
         raise Forbidden("That data set is somebody else's.")
     return kept
+
+
+async def _keep(context: Context, holder: Holder, row: dict[str, Any]) -> Dataset | None:  # Any: its columns
+    """Store a received set, unless others took its room meanwhile; the sweep takes its bytes then."""
+    async with context.db.begin() as transaction:
+        await usage.alone_with_datasets(transaction, holder.owner)
+        room = await quotas.for_dataset(transaction, context.settings, holder.owner, row["name"])
+        room.require(row["size"])
+        return await store.put_dataset(transaction, row, anyone=holder.role == "admin")
 
 
 async def send(context: Context, name: str, sha256: str | None) -> FileResponse:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.origin import parse_hosts, parse_proxies
 
+GIBIBYTE = 1024**3
 DRIVER = "postgresql+asyncpg"
 
 
@@ -38,6 +39,12 @@ class Settings(BaseSettings):
     allowed_hosts: str | None = None  # names, separated by commas; see service/origin.py
     trusted_proxies: str | None = None  # addresses and networks, separated by commas
     studies_per_minute: int = Field(default=1000, ge=0)  # of one owner; 0: any number
+    file_bytes: int = Field(default=2 * GIBIBYTE, ge=0)  # of one upload; this and what follows: 0 for any amount
+    trial_files: int = Field(default=1000, ge=0)
+    trial_bytes: int = Field(default=16 * GIBIBYTE, ge=0)
+    owner_bytes: int = Field(default=0, ge=0)  # of all files of an owner's studies: to count them takes time
+    datasets: int = Field(default=1000, ge=0)  # of an owner
+    dataset_bytes: int = Field(default=100 * GIBIBYTE, ge=0)
     body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)  # see service/api/bodies.py
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -7,7 +7,7 @@
   - Forbidden 403: CrossSite
   - NotFound 404: Removed; MethodNotAllowed 405; RequestTimeout 408
   - Conflict 409: NameTaken, LeaseLost, AlreadyFinished, StepConflict, CheckpointAhead, WrongState, KeyReused
-  - TooLarge 413, UnsupportedMediaType 415
+  - TooLarge 413: OverQuota; UnsupportedMediaType 415
   - Invalid 422: UnknownField, OutOfRange, InvalidText
   - TooManyRequests 429, Internal 500, Unavailable 503, StorageFull 507
 
@@ -198,6 +198,12 @@ class TooLarge(TrialbookError):
 
     status = 413
     code = "too-large"
+
+
+class OverQuota(TooLarge):
+    """There is no room left for this file: something else has to go first."""
+
+    code = "over-quota"
 
 
 class UnsupportedMediaType(TrialbookError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from service import contents, datasets
+from service import contents, datasets, quotas
 from service.api.bodies import Ctx
 from service.auth import Reader
 from service.dashboard import words
@@ -70,13 +70,15 @@ class DatasetsPage:
 @router.get("/datasets")
 async def datasets_page(request: Request, context: Ctx, holder: Reader) -> HTMLResponse:
     """The users' data sets and the built-in ones."""
-    return render(request, "datasets.html", view(await datasets.list_all(context), holder))
+    return render(request, "datasets.html", view(await datasets.list_all(context), holder, context.settings.file_bytes))
 
 
-def view(found: list[Dataset], holder: Holder) -> DatasetsPage:
-    """All that the template needs."""
+def view(found: list[Dataset], holder: Holder, most: int) -> DatasetsPage:
+    """All that the template needs; `most` bytes are taken, 0 for any number."""
     rows = (Row(one, shown_size(one.size), _shape(one), _may_delete(holder, one)) for one in found)
-    return DatasetsPage(tuple(rows), contents.TASKS, MEDIA_TYPES, datasets.LIMIT, holder.role in ("submitter", "admin"))
+    return DatasetsPage(
+        tuple(rows), contents.TASKS, MEDIA_TYPES, most or quotas.ANY, holder.role in ("submitter", "admin")
+    )
 
 
 def _may_delete(holder: Holder, one: Dataset) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from trialbook.wire import Artifact
 
 
@@ -79,7 +79,7 @@ FALL_BACK = text("""
 DAMAGED = "the checkpoint is damaged; the one before it is used, if there is one"
 
 
-async def put_artifact(db: Database, trial: int, attempt: int, file: str, described: dict[str, Any]) -> Put:
+async def put_artifact(db: Transaction, trial: int, attempt: int, file: str, described: dict[str, Any]) -> Put:
     """Note an uploaded file (name, step, size, sha256, media_type) under a lease; no artifact where it is lost."""
     rows = await db.run(PUT, {"trial": trial, "attempt": attempt, "file": file, **described})
     if not rows:

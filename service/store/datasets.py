@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from trialbook.wire import Dataset
 
 COLUMNS = "name, owner, sha256, size, media_type, task, target, rows, columns, classes, created_at, form, shape"
@@ -27,7 +27,7 @@ NEEDED = text("""
 """)
 
 
-async def put_dataset(db: Database, row: dict[str, Any], *, anyone: bool) -> Dataset | None:
+async def put_dataset(db: Transaction, row: dict[str, Any], *, anyone: bool) -> Dataset | None:
     """Store or replace a set; None where the name is somebody else's."""
     rows = await db.run(PUT, {**row, "anyone": anyone})
     return _dataset(rows[0]) if rows else None
