@@ -41,9 +41,10 @@ EXAMPLES = int(os.environ.get("TRIALBOOK_MODEL_EXAMPLES", "25"))
 HOUR = 3600.0  # a lease's time: leases expire when the machine says so
 BOUND = 5.0  # of the threshold pruner
 
-names = st.sampled_from("abc")
-times = st.sampled_from([1, 1, 1, 2, 3])
-some = st.integers(0, 99)  # picks one of what there is
+letters = st.sampled_from("aaaabbc")  # studies
+owners = st.sampled_from(["alice"] * 7 + ["bob"])
+times = st.sampled_from([1, 1, 1, 1, 2, 3])
+some = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 5, 8])  # picks one of what there is, the latest first
 values = st.sampled_from([0.5, 0.25, 1.0, -2.0, 7.5, "nan", "inf", "-inf"])
 metrics = st.one_of(
     st.builds(lambda value: {METRIC: value}, values),
@@ -56,11 +57,21 @@ reports = st.lists(
 budgets = st.fixed_dictionaries(
     {},
     optional={
-        "n_trials": st.integers(1, 5),
+        "n_trials": st.integers(1, 8),
         "target_value": st.sampled_from([-1.5, 0.3, 0.75]),
         "patience": st.integers(1, 3),
         "max_epochs": st.integers(1, 9),
     },
+)
+kinds = st.fixed_dictionaries(
+    {
+        "sampler": st.sampled_from([{"name": "random"}, {"name": "random"}, {"name": "grid"}]),
+        "budget": budgets,
+        "direction": st.sampled_from(["minimize", "maximize"]),
+        "pruner": st.sampled_from([{"name": "none"}, {"name": "threshold", "upper": BOUND}]),
+        "early_stopping": st.sampled_from([None, {"patience": 2, "min_delta": 0.0}]),
+        "trial": st.builds(lambda most: {"max_attempts": most}, st.integers(1, 3)),
+    }
 )
 finishes = st.fixed_dictionaries(
     {"state": st.sampled_from(["complete", "complete", "pruned", "failed"])},
@@ -72,6 +83,10 @@ finishes = st.fixed_dictionaries(
     },
 )
 contents = st.sampled_from([b"one", b"two"])
+
+
+SETS = ["put_set", "put_set", "pin_set", "pin_set", "get_set", "get_set", "delete_set"]
+ASIDE = [*SETS, "step_out_of_ones_role", "make_and_revoke", "forge"]
 
 
 class House:
@@ -146,7 +161,7 @@ class Service(RuleBasedStateMachine):
         return found
 
     def pick(self, found: list[Any], which: int) -> Any:
-        return found[which % len(found)]
+        return found[-1 - which % len(found)]
 
     def name(self, letter: str) -> str:
         return f"{letter}-{self.id}"
@@ -157,7 +172,6 @@ class Service(RuleBasedStateMachine):
         owned = study is not None and who in (study.owner, "first")
         return lambda: told(study) if owned and self.name(letter) in self.studies else NOT_FOUND
 
-    @initialize()
     def make_tokens(self) -> None:
         self.tokens = {"first": "first"}
         for who, role in (("alice", "submitter"), ("bob", "submitter"), ("worker", "worker"), ("viewer", "viewer")):
@@ -173,34 +187,22 @@ class Service(RuleBasedStateMachine):
 
     # Studies.
 
-    @rule(
-        letter=names,
-        who=st.sampled_from(["alice", "alice", "alice", "bob"]),
-        budget=budgets,
-        grid=st.sampled_from([False, False, True]),
-        direction=st.sampled_from(["minimize", "maximize"]),
-        most=st.integers(1, 3),
-        pruner=st.sampled_from([{"name": "none"}, {"name": "threshold", "upper": BOUND}]),
-        early=st.sampled_from([None, {"patience": 2, "min_delta": 0.0}]),
-        with_key=st.booleans(),
-        n=times,
-    )
-    def create(self, letter, who, budget, grid, direction, most, pruner, early, with_key, n):
-        spec = {
-            "name": self.name(letter),
-            "objective": {"trainer": self.trainer, "metric": METRIC, "direction": direction},
-            "space": {
-                "x": {"type": "int", "low": 0, "high": 3} if grid else {"type": "float", "low": 0.0, "high": 1.0}
-            },
-            "sampler": {"name": "grid" if grid else "random"},
-            "budget": budget,
-            "pruner": pruner,
-            "early_stopping": early,
-            "trial": {"max_attempts": most},
-        }
+    @initialize(one=kinds, other=kinds)
+    def begin(self, one, other):
+        self.make_tokens()
+        self.create("a", "alice", one, with_key=False, n=1)
+        self.create("b", "alice", other, with_key=True, n=2)
+
+    @rule(letter=letters, who=owners, kind=kinds, with_key=st.booleans(), n=times)
+    def create(self, letter, who, kind, with_key, n):
+        is_grid = kind["sampler"]["name"] == "grid"
+        x = {"type": "int", "low": 0, "high": 3} if is_grid else {"type": "float", "low": 0.0, "high": 1.0}
+        objective = {"trainer": self.trainer, "metric": METRIC, "direction": kind["direction"]}
+        spec = {name: value for name, value in kind.items() if name != "direction"}
+        spec |= {"name": self.name(letter), "objective": objective, "space": {"x": x}}
         key = {"idempotency-key": f"key-{next(self.numbers)}"} if with_key else {}
         taken = self.name(letter) in self.studies or self.name(letter) in self.pinned
-        valid = Told(body={"valid": True, "n_cells": 4 if grid else None, "name_taken": taken})
+        valid = Told(body={"valid": True, "n_cells": 4 if is_grid else None, "name_taken": taken})
         self.expect(valid, self.send("POST", "/studies/validate", who, json=spec))
         first = b""
         for turn in range(n):
@@ -212,7 +214,7 @@ class Service(RuleBasedStateMachine):
             else:
                 first = answer.content
                 owner = f"{who}-{self.id}"
-                study = Study(spec, owner, 4 if grid else None, self.house.finished)
+                study = Study(spec, owner, 4 if is_grid else None, self.house.finished)
                 study.owner = who
                 told = Told(201, body={**study.view(), "owner": owner})
                 self.expect(told, answer)
@@ -221,9 +223,9 @@ class Service(RuleBasedStateMachine):
                     self.keys.append((who, key["idempotency-key"], spec, first))
 
     @rule(
-        letter=names,
-        who=st.sampled_from(["alice", "alice", "alice", "bob", "first"]),
-        verb=st.sampled_from(["pause", "resume", "resume", "cancel"]),
+        letter=letters,
+        who=st.sampled_from(["alice", "alice", "alice", "alice", "bob", "first"]),
+        verb=st.sampled_from(["pause", "resume", "resume", "resume", "pause", "cancel"]),
         n=times,
     )
     def switch(self, letter, who, verb, n):
@@ -237,8 +239,8 @@ class Service(RuleBasedStateMachine):
         return told
 
     @rule(
-        letter=names,
-        who=st.sampled_from(["alice", "alice", "bob"]),
+        letter=letters,
+        who=owners,
         body=st.fixed_dictionaries(
             {},
             optional={
@@ -254,8 +256,10 @@ class Service(RuleBasedStateMachine):
         for _ in range(n):
             self.expect(told(), self.send("PATCH", f"/studies/{self.name(letter)}", who, json=body))
 
-    @rule(letter=names, who=st.sampled_from(["alice", "alice", "bob"]), n=times)
-    def delete(self, letter, who, n):
+    @rule(letter=letters, who=owners, n=times, really=st.sampled_from([False, False, True]))
+    def delete(self, letter, who, n, really):
+        if not really:
+            return
         told = self.told_of(letter, who, lambda study: Told(204))
         for _ in range(n):
             expected = told()
@@ -280,8 +284,8 @@ class Service(RuleBasedStateMachine):
     # Trials by hand.
 
     @rule(
-        letter=names,
-        who=st.sampled_from(["alice", "alice", "bob"]),
+        letter=letters,
+        who=owners,
         new=st.lists(
             st.one_of(
                 st.just({}),
@@ -310,7 +314,7 @@ class Service(RuleBasedStateMachine):
         if with_key and first is not None:
             self.keys.append((who, key["idempotency-key"], {"path": path, "trials": trials}, first))
 
-    @rule(letter=names, who=st.sampled_from(["alice", "alice", "bob"]), number=st.integers(0, 5), n=times)
+    @rule(letter=letters, who=owners, number=st.integers(0, 5), n=times)
     def cancel_trial(self, letter, who, number, n):
         told = self.told_of(letter, who, lambda study: study.cancel_trial(number))
         self.tell(f"/studies/{self.name(letter)}/trials/{number}/cancel", told, n, who=who)
@@ -318,14 +322,14 @@ class Service(RuleBasedStateMachine):
     # Workers.
 
     @rule(
-        letter=st.sampled_from(["a", "b", "c", None]),
+        letter=st.sampled_from(["a", "a", "a", "b", "b", "c", None, None]),
+        who=st.sampled_from(["worker"] * 6 + ["alice", "bob"]),
         count=st.sampled_from([1, 1, 2, 3]),
-        worker=st.sampled_from(["w1", "w2"]),
-        ours=st.sampled_from([True, True, True, True, False]),
+        ours=st.sampled_from([True] * 9 + [False]),
         n=times,
     )
-    def lease(self, letter, count, worker, ours, n):
-        body = {"request_id": f"request-{self.id}-{next(self.numbers)}", "worker": worker, "count": count}
+    def lease(self, letter, who, count, ours, n):
+        body = {"request_id": f"request-{self.id}-{next(self.numbers)}", "worker": who, "count": count}
         body |= {"trainers": [self.trainer if ours else "other:train"]}
         body |= {} if letter is None else {"study": self.name(letter)}
         for _ in range(n):
@@ -337,9 +341,11 @@ class Service(RuleBasedStateMachine):
         self.ask(self.pick(self.asked, which)[0])
 
     def ask(self, body: dict[str, Any]) -> None:
-        answer = self.send("POST", "/leases", "worker", json=body)
-        wanted = body.get("study")
-        if wanted is not None and wanted not in self.studies and wanted not in self.pinned:
+        """A worker is told of all studies, a user of his own ones only."""
+        who = body["worker"]
+        answer = self.send("POST", "/leases", who, json=body)
+        study = self.studies.get(body.get("study", ""))
+        if "study" in body and (study is None or who not in ("worker", study.owner)):
             self.expect(NOT_FOUND, answer)
             return
         found = self.expect(Told(), answer)["leases"]
@@ -364,13 +370,25 @@ class Service(RuleBasedStateMachine):
 
     def granted(self, body: dict[str, Any]) -> tuple[Any, list[Trial]]:
         """The study that a request gets trials of, and those; of several the one with the fewest running first."""
+        who = body["worker"]
         studies = [one for one in self.studies.values() if body["trainers"] == [self.trainer]]
+        studies = [one for one in studies if who in ("worker", one.owner)]
         if "study" in body:
             studies = [one for one in studies if one.name == body["study"]]
         for study in sorted(studies, key=lambda one: one.counts["running"]):  # as old as they stand in the dict
             if granted := study.grant(body["worker"], body["count"]):
                 return study, granted
         return None, []
+
+    @rule(letter=letters, sent=st.lists(reports, max_size=2), body=finishes, n=times)
+    def train(self, letter, sent, body, n):
+        """As a worker does: a lease, some reports, a result."""
+        had = len(self.leases)
+        self.lease(letter, "worker", 1, True, n)
+        if len(self.leases) > had:
+            for batch in sent:
+                self.report(0, batch, n)
+            self.finish(0, body, n)
 
     def under_lease(self, which: int, told: Callable[[Study, Trial, int], Told]) -> tuple[str, Callable[[], Told]]:
         study, trial, attempt, lease = self.pick(self.leases, which)
@@ -424,15 +442,14 @@ class Service(RuleBasedStateMachine):
             path = f"/leases/{lease}/artifacts/{name}"
             self.expect(told_first or told(), self.send("PUT", path, "worker", params=asked, content=content))
 
-    @rule(lease=st.sampled_from(["1.1.forged", "nothing", "9999999.1.aaaaaaaaaaaaaaaaaaaaaaaa"]))
-    def forge(self, lease):
-        lost = Told(409, "lease-lost")
+    def forge(self, version: int, **_: Any) -> None:
+        lost, lease = Told(409, "lease-lost"), ("1.1.forged", "nothing", f"9999999.1.{'a' * 24}")[version]
         self.expect(lost, self.send("POST", f"/leases/{lease}/finish", "worker", json={"state": "failed"}))
         self.expect(lost, self.send("POST", f"/leases/{lease}/renew", "worker"))
 
     # Time.
 
-    @rule(letter=names)
+    @rule(letter=letters)
     def expire(self, letter):
         statement = text("""
             update trials set lease_until = now() - interval '2 h' where state = 'running'
@@ -449,15 +466,22 @@ class Service(RuleBasedStateMachine):
         for study in self.studies.values():
             study.tick()
 
-    # Data sets.
+    # Beside the studies; less often.
+
+    @rule(
+        what=st.sampled_from(ASIDE),
+        letter=st.sampled_from("dde"),
+        who=owners,
+        version=st.integers(0, 2),
+        n=times,
+    )
+    def aside(self, what, letter, who, version, n):
+        getattr(self, what)(letter=letter, who=who, version=version, n=n)
 
     def csv(self, version: int) -> bytes:
         return b"x,y\n" + b"".join(b"%d,%d\n" % (i, self.id * 10 + version + i) for i in range(20))
 
-    @rule(
-        letter=st.sampled_from("de"), who=st.sampled_from(["alice", "alice", "bob"]), version=st.integers(0, 2), n=times
-    )
-    def put_set(self, letter, who, version, n):
+    def put_set(self, letter: str, who: str, version: int, n: int) -> None:
         content, name = self.csv(version), self.name(letter)
         sha256 = hashlib.sha256(content).hexdigest()
         theirs = self.sets.get(name, (who, ""))[0] != who
@@ -470,8 +494,7 @@ class Service(RuleBasedStateMachine):
             self.sets[name] = who, sha256
             self.bytes[sha256] = content
 
-    @rule(letter=st.sampled_from("de"), who=st.sampled_from(["alice", "alice", "bob"]), n=times)
-    def delete_set(self, letter, who, n):
+    def delete_set(self, letter: str, who: str, n: int, **_: Any) -> None:
         for _ in range(n):
             owner = self.sets.get(self.name(letter), (None, ""))[0]
             told = Told(204) if owner == who else NOT_FOUND
@@ -479,10 +502,9 @@ class Service(RuleBasedStateMachine):
             if owner == who:
                 del self.sets[self.name(letter)]
 
-    @rule(letter=st.sampled_from("de"), there=st.booleans())
-    def pin_set(self, letter, there):
+    def pin_set(self, letter: str, version: int, **_: Any) -> None:
         name = f"pins-{letter}-{self.id}"
-        if not there:
+        if version == 0:
             told = Told(204) if self.pinned.pop(name, None) else NOT_FOUND
             self.expect(told, self.send("DELETE", f"/studies/{name}"))
             return
@@ -497,25 +519,24 @@ class Service(RuleBasedStateMachine):
         if told.status == 201:
             self.pinned[name] = known[1]
 
-    @rule(letter=st.sampled_from("de"), version=st.one_of(st.none(), st.integers(0, 2)))
-    def get_set(self, letter, version):
+    def get_set(self, letter: str, version: int, n: int, **_: Any) -> None:
         known = self.sets.get(self.name(letter))
         wanted = known and known[1]
-        if version is not None:
+        if n > 1:
             wanted = hashlib.sha256(self.csv(version)).hexdigest()
         needed = {sha256 for _, sha256 in self.sets.values()} | {*self.pinned.values()}
         told = Told() if wanted in needed else NOT_FOUND
-        asked = {} if version is None else {"sha256": wanted}
+        asked = {"sha256": wanted} if n > 1 else {}
         answer = self.send("GET", f"/datasets/{self.name(letter)}", "worker", params=asked)
         if told.status == 200:
             assert (answer.status_code, answer.content) == (200, self.bytes[wanted])
         else:
             self.expect(told, answer)
 
-    @precondition(lambda self: self.pinned)
-    @rule(which=some)
-    def lease_of_pinned(self, which):
-        name = self.pick(sorted(self.pinned), which)
+        for name in self.pinned:
+            self.lease_of_pinned(name)
+
+    def lease_of_pinned(self, name: str) -> None:
         body = {
             "request_id": f"request-{self.id}-{next(self.numbers)}",
             "worker": "w1",
@@ -525,10 +546,7 @@ class Service(RuleBasedStateMachine):
         [one] = self.expect(Told(), self.send("POST", "/leases", "worker", json=body))["leases"]
         assert one["data"]["sha256"] == self.pinned[name]
 
-    # Roles and tokens.
-
-    @rule(letter=names, n=times)
-    def step_out_of_ones_role(self, letter, n):
+    def step_out_of_ones_role(self, letter: str, n: int, **_: Any) -> None:
         forbidden, path = Told(403, "forbidden"), f"/studies/{self.name(letter)}"
         self.tell(f"{path}/pause", lambda: forbidden, n, who="viewer")
         self.tell(f"{path}/trials", lambda: forbidden, n, {"trials": [{"params": {"x": 1}}]}, who="worker")
@@ -538,8 +556,8 @@ class Service(RuleBasedStateMachine):
         lease = {"request_id": "r", "worker": "w", "trainers": [self.trainer]}
         self.expect(forbidden, self.send("POST", "/leases", "viewer", json=lease))
 
-    @rule(role=st.sampled_from(["viewer", "submitter", "worker"]))
-    def make_and_revoke(self, role):
+    def make_and_revoke(self, version: int, **_: Any) -> None:
+        role = ("viewer", "submitter", "worker")[version]
         made = self.expect(Told(body={"role": role}), self.send("POST", "/tokens", "first", json={"role": role}))
         self.tokens["brief"] = made["token"]
         self.expect(Told(), self.send("GET", "/trainers", "brief"))
@@ -554,7 +572,7 @@ class Service(RuleBasedStateMachine):
     # Reading.
 
     @rule(
-        letter=names,
+        letter=letters,
         who=st.sampled_from(["alice", "alice", "viewer", "bob"]),
         states=st.lists(st.sampled_from(STATES), max_size=2),
         order=st.sampled_from(["number", "-number", "value", "-value"]),
@@ -594,7 +612,7 @@ class Service(RuleBasedStateMachine):
         mine = [s.name for s in self.studies.values() if s.owner == who and (state is None or s.state == state)]
         assert [name for name in found if name not in self.pinned] == mine[::-1]
 
-    @rule(letter=names)
+    @rule(letter=letters)
     def read_events(self, letter):
         if (study := self.studies.get(self.name(letter))) is None:
             return
@@ -609,7 +627,7 @@ class Service(RuleBasedStateMachine):
         statement = text("select id from studies where name = :name")
         return self.house.run(self.house.context.db.run(statement, {"name": study.name}))[0]["id"]
 
-    @rule(letter=names)
+    @rule(letter=letters)
     def read_all(self, letter):
         if (study := self.studies.get(self.name(letter))) is None:
             return
@@ -644,7 +662,7 @@ class Service(RuleBasedStateMachine):
         assert stored == [trial.artifacts[name] for name in sorted(trial.artifacts)]
         for name, content in trial.contents.items():
             assert self.send("GET", f"{path}/artifacts/{name}", study.owner).content == content
-            told = 200 if trial.state == "running" else 404
+            told = 200 if trial.state == "running" and trial.worker == "worker" else 404
             assert self.send("GET", f"{path}/artifacts/{name}", "worker").status_code == told
 
     # What holds after every request.
