@@ -48,7 +48,8 @@ def doors(app: FastAPI) -> Iterator[Door]:
     """All routes of an application as they are now."""
     for route in iter_route_contexts(app.routes):
         path, dependant = route.path or "", getattr(route, "dependant", None)
-        roles = None if dependant is None else _roles(dependant)
+        found = None if dependant is None else guard(dependant)
+        roles = None if found is None else tuple(found.roles)
         pattern = compile_path(path)[0] if route.methods else re.compile(f"{re.escape(path)}(/.*)?")
         for method in sorted(route.methods or ("*",)):
             yield Door(method, path, roles, pattern)
@@ -71,10 +72,9 @@ def _is_open(door: Door) -> bool:
     return (door.method, door.path) in OPEN
 
 
-def _roles(dependant: Dependant) -> tuple[Role, ...] | None:
-    """The roles that `auth.may` asks for, wherever in a route's dependencies it stands."""
-    call: Any = dependant.call  # Any: our own dependency says its roles by an attribute
-    if (named := getattr(call, "roles", None)) is not None:
-        return tuple(named)
-    found = (_roles(below) for below in dependant.dependencies)
-    return next((roles for roles in found if roles is not None), None)
+def guard(dependant: Dependant) -> Any:  # Any: our own dependency, which says its roles by an attribute
+    """What `auth.may` made for a route, wherever in its dependencies that stands; None for a route without."""
+    if hasattr(dependant.call, "roles"):
+        return dependant.call
+    found = (guard(below) for below in dependant.dependencies)
+    return next((one for one in found if one is not None), None)

@@ -117,7 +117,8 @@ async def validate(context: Context, spec: StudySpec) -> Validation:
 async def change(context: Context, holder: Holder, name: str, body: StudyChange) -> Study:
     """Change budget, notes or tags; a larger budget reopens a completed study."""
     key = await find(context, holder, name)
-    changes = body.model_dump(mode="json", exclude_unset=True)
+    given = body.model_dump(mode="json", exclude_unset=True)
+    changes = {name: value for name, value in given.items() if value is not None}  # null is as left out
     budget = body.budget
     n_trials = None if budget is None else _new_size(StudySpec.model_validate(key.spec), budget)
     change = Change(changes, budget is not None, n_trials, budget.timeout if budget else None)

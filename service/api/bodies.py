@@ -14,6 +14,7 @@ from service.auth import REMEMBERED, is_welcome, who
 from service.context import Context
 from service.json_body import parse_json
 from service.problems import field_errors
+from service.routes import guard
 from service.yaml_body import Located, with_lines
 from trialbook.errors import (
     FieldError,
@@ -127,10 +128,11 @@ class JSONRoute(APIRoute):
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
+        may = guard(self.dependant) or who
 
         async def read(request: Request) -> Response:
             if takes_body:
-                await who(request)  # nobody unknown is read any further
+                await may(request)  # of whom has no business here nothing more is read
                 if not needs_body and not _has_body(request):
                     return await handle(request)
                 request = JSONRequest(request.scope, request.receive)
