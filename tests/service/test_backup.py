@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import tarfile
 import threading
@@ -343,6 +344,24 @@ def run(*arguments):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIALBOOK_")}
     command = [COMMANDS / "trialbook-server", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_command_that_is_told_to_end_leaves_nothing(archive, database_url, tmp_path, told):
+    large = files(tmp_path / "old")[0]
+    os.truncate(large, 64 * 1024**3)  # without a byte on the disk; it would take a minute to copy
+    (tmp_path / "backups").mkdir()
+    line = ["backup", tmp_path / "backups", "--data", tmp_path / "old", "--database-url", database_url]
+    process = subprocess.Popen([COMMANDS / "trialbook-server", *line], stderr=subprocess.PIPE)
+    try:
+        eventually(lambda: list((tmp_path / "backups").iterdir()), "the backup is being written")
+        process.send_signal(told)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode != 0
+    assert list((tmp_path / "backups").iterdir()) == []
 
 
 @pytest.mark.slow
