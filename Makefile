@@ -13,7 +13,7 @@ WORKERS ?= auto
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help setup setup-browser demo test check format docs lock wheel clean
+.PHONY: help setup setup-browser demo test check fuzz format docs lock wheel clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -35,6 +35,9 @@ check: setup ## format, lint, types, imports and the fast tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser" $(ARGS)
+
+fuzz: setup ## what the OpenAPI document says against the server (EXAMPLES=200 per operation, role and kind)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -n $(WORKERS) --timeout 0 -rP tests/service/test_fuzz.py $(ARGS)
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .
