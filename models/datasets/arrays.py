@@ -52,6 +52,9 @@ def _read(path: Path) -> dict[str, Any]:  # Any: arrays of whatever numbers
     for name in ("x", "y"):
         if name not in arrays:
             raise ValueError(f"there is no array {name!r}; there are {', '.join(arrays)}")
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # NumPy gives the bytes of a member that is none
+            raise ValueError(f"{name!r} is no array")
     return arrays
 
 
