@@ -197,7 +197,8 @@ def hanging_database(seconds=20.0, clients=24):
         statuses, healed, crowd, lost = asyncio.run(measure(place))
     measured = (
         f"healthz {sorted(statuses['healthz'])}, readyz {sorted(statuses['readyz'])}, "
-        f"{crowd.come_back} answers of 503, {len(crowd.refused)} of another error, writes again {healed:.1f} s after it woke, {lost} lost"
+        f"{crowd.come_back} answers of 503, {len(crowd.refused)} of another error, "
+        f"writes again {healed:.1f} s after it woke, {lost} lost"
     )
     passed = statuses["healthz"] == {200} and 503 in statuses["readyz"] and not crowd.refused and not lost
     return Figure("hang", f"PostgreSQL stopped for {seconds:g} s under {clients} clients", measured, "503 only", passed)

@@ -1,6 +1,13 @@
 """A trial goes on from its last checkpoint on any other worker."""
 
+import itertools
+
 import pytest
+import torch
+
+from models.datasets import load, split
+from models.families import build
+from workers import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -84,3 +91,27 @@ def test_a_worker_that_leaves_saves_and_releases_and_the_curve_is_as_if_nothing_
     assert cut.reports == whole.reports
     assert cut.finished[0]["value"] == whole.finished[0]["value"]
     assert cut.finished[0]["attributes"]["best_step"] == whole.finished[0]["attributes"]["best_step"]
+
+
+SMALL = {"epochs": 6, "batch_size": 32}
+TRAINED = {
+    "momentum": ("mlp", "iris", {"width": 10, "momentum": 0.9, "dropout": 0.3, **SMALL}),
+    "adam": ("mlp", "iris", {"width": 10, "optimizer": "adam", "dropout": 0.3, **SMALL}),
+    "cnn": ("cnn", "digits", {"epochs": 4, "batch_size": 256, "optimizer": "adam", "dropout": 0.3}),
+    "rnn": ("rnn", "digits", {"epochs": 4, "batch_size": 256, "momentum": 0.9}),
+}
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_training_goes_on_bit_for_bit_from_the_checkpoint_of_whichever_step(case, tmp_path):
+    """Examples are shuffled and units dropped at random; the next process begins with another seed."""
+    trainer, data, params = TRAINED[case]
+    parts, whole = split(load(data)), build(trainer, params, seed=1)
+    curve = list(whole.fit(parts))
+    broken = build(trainer, params, seed=1)
+    for epoch in itertools.islice(broken.fit(parts), len(curve) - 1):
+        path = tmp_path / f"{epoch.step}"
+        checkpoint.write(path, broken.state(), epoch.step)
+        resumed = build(trainer, params, seed=99)
+        assert list(resumed.fit(parts, resume=checkpoint.read(path))) == curve[epoch.step + 1 :]
+        assert all(torch.equal(tensor, resumed.parameters()[name]) for name, tensor in whole.parameters().items())
