@@ -13,7 +13,7 @@ WORKERS ?= auto
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help setup setup-browser demo test check fuzz format docs lock wheel clean
+.PHONY: help setup setup-browser demo test check fuzz audit format docs lock wheel clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ check: setup ## format, lint, types, imports and the fast tests
 
 fuzz: setup ## what the OpenAPI document says against the server (EXAMPLES=200 per operation, role and kind)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -n $(WORKERS) --timeout 0 -rP tests/service/test_fuzz.py $(ARGS)
+
+audit: setup ## known vulnerabilities of the locked packages; asks PyPI's advisory service (ARGS="-s osv": another)
+	@$(BIN)/python tools/audit.py $(ARGS)
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -1,4 +1,4 @@
-"""Writes what the docs take from the code: the floor plan, the trainers' reference, the table of built-in data.
+"""Writes what the docs take from the code: floor plan, trainers' reference, table of built-in data, roles of calls.
 
 The rest of the pages is written by hand. `docs.py --check` changes nothing, and fails where a page is behind the code.
 """
@@ -8,9 +8,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 from models.catalog import DATASETS, TRAINERS, BuiltinDataset, Parameter, Trainer
 from models.catalog.descent import DESCENT
+from service.app import create_app
+from service.routes import doors
+from service.settings import Settings
+from trialbook.wire import Role
 from trialbook.yaml_text import dump
 
 ROOT = Path(__file__).parent.parent
@@ -99,10 +104,23 @@ def _data_set(one: BuiltinDataset) -> str:
     return f"| `{one.name}` | {one.title} | {task} | {one.rows:,} | {one.form} {size} | {needs} |"
 
 
+def roles() -> str:
+    """Each call with the roles that it lets in; an admin may use every one."""
+    kinds = [one for one in get_args(Role) if one != "admin"]
+    lines = [f"| call | no token | {' | '.join(kinds)} | admin |", f"|---|{'---|' * (len(kinds) + 2)}"]
+    app = create_app(Settings(), "postgresql+asyncpg://nobody@/nothing")  # which is never connected to
+    for door in doors(app):
+        is_open = door.roles is None
+        may = [is_open, *(is_open or one in (door.roles or ()) for one in kinds), True]
+        lines.append(f"| `{door.method} {door.path}` | {' | '.join('yes' if one else '' for one in may)} |")
+    return "\n".join([*lines, ""])
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {  # the part's name: the page that has it, and what it says
     "floor plan": ("architecture.md", floor_plan),
     "trainers": ("trainers.md", trainers),
     "built-in data": ("data.md", data_sets),
+    "roles": ("security.md", roles),
 }
 
 
