@@ -21,8 +21,6 @@ from service.quotas import Room
 from trialbook.errors import FieldError, Invalid, StorageFull
 
 ABANDONED = 86400.0  # seconds
-PATIENCE = 0.5  # seconds that a deletion waits for another's
-LOOK_AGAIN = 0.01
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ARTIFACTS, DATASETS, INCOMING = "artifacts", "datasets", "incoming"
 OWNER = "database-mark"
@@ -116,14 +114,11 @@ class Files:
 
     @asynccontextmanager
     async def deleting(self) -> AsyncIterator[bool]:
-        """Whether files may be deleted now: nobody holds them, and nobody will before this ends."""
+        """Whether files may be deleted now: nobody holds them, and nobody will before this ends. Never waits for a
+        holder, since a backup may be one for an hour, nor for another process's deletion: the sweep comes anyway."""
         async with self._turn:
             with self._lock() as lock:
-                for _ in range(round(PATIENCE / LOOK_AGAIN)):
-                    if may := _exclusive(lock):
-                        break
-                    await asyncio.sleep(LOOK_AGAIN)
-                yield may
+                yield _exclusive(lock)
 
     @contextmanager
     def _lock(self) -> Iterator[int]:

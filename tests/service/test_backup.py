@@ -20,7 +20,7 @@ from service.backup import Unfinished, back_up, require_finished, restore, verif
 from service.files import Files
 from service.settings import Settings
 from service.store.migrating import migrate, standing
-from service.store.transfer import InUse, NotEmpty, clear
+from service.store.transfer import InUse, NotEmpty, clear, snapshot
 from tests.end_to_end.machines import COMMANDS, Server, eventually
 from tests.service.calls import finish, lease, report, spec, submit
 from tests.service.test_files import files, put
@@ -274,6 +274,24 @@ def test_backup_of_an_older_schema_is_restored_and_brought_up_to_date(database_u
     restore(database_url, Files(tmp_path / "new"), path, force=False, progress=silent)
     assert standing(empty) == "older"
     assert standing(database_url) == "current"
+
+
+def test_rows_of_a_backup_are_those_of_one_instant(database_url, tmp_path):
+    async def check():
+        async def write(piece):
+            read.append(piece)
+
+        async with serving(database_url, tmp_path) as client:
+            await at_work(client)
+            async with snapshot(database_url) as instant:
+                read = []
+                assert (await instant.copy("studies", write)).rows == 1
+                await submit(client, name="later")
+                assert (await finish(client, await lease(client), value=0.125)).status_code == 200
+                assert [(await instant.copy(table, write)).rows for table in ("studies", "trials")] == [1, 3]
+            assert b"0.125" not in b"".join(read)
+
+    asyncio.run(check())
 
 
 def test_files_that_are_replaced_while_a_backup_is_written_are_in_it(database_url, empty, tmp_path):
