@@ -10,6 +10,13 @@ def logistic(name, *, epochs, n_trials):
     return {"name": name, "objective": objective, "space": RATE, "budget": {"n_trials": n_trials}}
 
 
+def mlp(name, *, epochs, n_trials, **fixed):
+    """A perceptron on digits, trained as `fixed` says."""
+    fixed = {"epochs": epochs, "batch_size": 16, "width": 32, **fixed}
+    objective = {"trainer": "mlp", "data": "digits", "metric": "val_loss", "fixed": fixed}
+    return {"name": name, "objective": objective, "space": RATE, "budget": {"n_trials": n_trials}}
+
+
 def own(name, *, n_trials, **changes):
     """A study of the function `train` in the worker's `train.py`."""
     objective = {"trainer": "train:train", "metric": "loss", "direction": "minimize"}

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.end_to_end.machines import eventually
-from tests.end_to_end.studies import logistic, steps
+from tests.end_to_end.studies import logistic, mlp, steps
 
 pytestmark = pytest.mark.slow
 DRAIN = ("--trainer", "logistic", "--drain")
-EPOCHS, MANY_EPOCHS = 30, 60
+EPOCHS, MANY_EPOCHS, NET_EPOCHS = 30, 60, 80
 
 
 def require_whole(server, name, n_trials, epochs):
@@ -48,6 +48,35 @@ def test_a_trial_given_back_at_sigterm_goes_on_elsewhere_as_if_never_interrupted
     [resumed], [whole] = (require_whole(server, name, 1, MANY_EPOCHS) for name in ("interrupted", "whole"))
     assert [one.outcome for one in resumed.attempts] == ["released", "complete"]
     assert (resumed.params, resumed.reports, resumed.value) == (whole.params, whole.reports, whole.value)
+
+
+NETS = {
+    "momentum": {"optimizer": "sgd", "momentum": 0.9, "dropout": 0.2},
+    "adam": {"optimizer": "adam", "dropout": 0.2},
+}
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_killed_workers_training_goes_on_elsewhere_to_the_same_parameters_bit_for_bit(server, start, net):
+    often = ("--trainer", "mlp", "--drain", "--checkpoint-seconds", "0.2")
+    for name in (f"struck-{net}", f"whole-{net}"):
+        server.client.create_study(mlp(name, epochs=NET_EPOCHS, n_trials=1, **NETS[net]))
+    first = start(server, f"first-{net}", f"struck-{net}", *often)
+    first.in_the_middle_of_a_trial(NET_EPOCHS)
+    eventually(lambda: first.wake() or server.client.list_artifacts(f"struck-{net}", 0), "a checkpoint is there")
+    first.kill()
+    second = start(server, f"second-{net}", None, *often)
+    assert second.drained() == 0
+    resumed = {one["study"]: one.get("resume_step") for one in second.events("lease")}
+    assert resumed[f"struck-{net}"] is not None
+    [struck], [whole] = (require_whole(server, f"{name}-{net}", 1, NET_EPOCHS) for name in ("struck", "whole"))
+    assert [one.outcome for one in struck.attempts] == ["expired", "complete"]
+    assert (struck.params, struck.reports, struck.value) == (whole.params, whole.reports, whole.value)
+    hashes = [
+        {one.name: one.sha256 for one in server.client.list_artifacts(f"{name}-{net}", 0)}
+        for name in ("struck", "whole")
+    ]
+    assert hashes[0]["model.safetensors"] == hashes[1]["model.safetensors"]
 
 
 def test_a_worker_that_slept_past_its_lease_is_locked_out_and_goes_on_with_others(server, start):
