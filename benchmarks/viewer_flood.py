@@ -24,7 +24,7 @@ from service.store.migrating import migrate
 PAUSE = 0.1  # seconds of work between two calls of a worker
 NAME = "flood"
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
-RESPECT = 3  # as live.js: a reading pauses for so many times as long as it took
+RESPECT = 10  # as live.js: a reading pauses for so many times as long as it took
 SHOWN = 12  # curves that a page asks for
 
 

@@ -18,7 +18,7 @@ from service.store.events import Cursor, Event
 KIND, LAST = "events", 2**63 - 1
 LOOK_AGAIN = 0.5  # seconds between looks; a change made through this process is seen at once
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent
-PACE = 0.1  # seconds between two looks of a stream where much happens
+PACE = 0.25  # seconds between two looks of a stream where much happens
 
 
 @dataclass(frozen=True)

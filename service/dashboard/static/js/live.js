@@ -3,7 +3,7 @@
 import { setLive } from "./frame.js";
 
 const KINDS = ["study", "trial", "report", "artifact"];
-const RESPECT = 3; // a reading pauses for so many times as long as it took
+const RESPECT = 10; // a reading pauses for so many times as long as it took
 const AGAIN = 3000; // milliseconds until a stream that the server refused is asked for again
 
 /**
