@@ -111,6 +111,8 @@ class Connection:
         give_up = self._clock() + request.wait + self._deadline
         pause, repeated = FIRST_PAUSE, False
         while True:
+            if self._http.is_closed:  # perhaps by another thread, during a pause
+                raise Unreachable("This client was closed.")
             try:
                 return self._send(request, sink)
             except NotFound:

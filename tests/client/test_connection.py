@@ -24,6 +24,13 @@ def test_lost_connection_is_repeated_with_growing_pauses(client, script):
     assert script.pauses == [0.05, 0.1, 0.2]
 
 
+def test_client_that_was_closed_says_so(client, script):
+    client.close()
+    with pytest.raises(Unreachable, match="closed"):
+        client.get_study("s")
+    assert script.pauses == []
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_busy_server_is_asked_again_no_sooner_than_it_says(client, script, status):
     script.answers = [httpx.Response(status, headers={"retry-after": "7"}), httpx.Response(200, json=STUDY)]
