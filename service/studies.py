@@ -14,7 +14,7 @@ from service.store.studies import Change, StudyKey
 from service.store.tokens import Holder
 from service.submission import complete, row_of
 from trialbook.errors import Conflict, FieldError, Invalid, KeyReused, NameTaken, NotFound, TooManyRequests, WrongState
-from trialbook.spec import Budget, StudySpec
+from trialbook.spec import StudySpec
 from trialbook.wire import Page, Study, StudyChange, Validation
 
 MINUTE = 60.0
@@ -120,8 +120,9 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
     given = body.model_dump(mode="json", exclude_unset=True)
     changes = {name: value for name, value in given.items() if value is not None}  # null is as left out
     budget = body.budget
-    n_trials = None if budget is None else _new_size(StudySpec.model_validate(key.spec), budget)
-    change = Change(changes, budget is not None, n_trials, budget.timeout if budget else None)
+    cells = None if budget is None else StudySpec.model_validate(key.spec).n_cells
+    limits = (budget.n_trials, cells, budget.timeout) if budget else (None, None, None)
+    change = Change(changes, budget is not None, *limits)
     if not await store.change_study(context.db, key.id, change):
         key = await find(context, holder, name)  # as it is now: it may have been cancelled meanwhile, or deleted
         if key.state == "cancelled":
@@ -136,11 +137,6 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
     if study.state == "completed" != key.state:
         telling.study_ended(context.metrics, Ended(name, study.state, study.reason))
     return study
-
-
-def _new_size(spec: StudySpec, budget: Budget) -> int | None:
-    ends = [n for n in (spec.n_cells, budget.n_trials) if n is not None]
-    return min(ends) if ends else None
 
 
 async def pause(context: Context, holder: Holder, name: str) -> Study:

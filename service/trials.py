@@ -43,7 +43,7 @@ async def _insert(
     for steps in curves:  # looked up before the transaction, which holds a connection of the pool itself
         await context.sets.look_up(study, steps)
     async with context.db.begin() as connection:
-        added = await store.add_trials(connection, study, [_added(spec, one) for one in body.trials])
+        added = await store.add_trials(connection, study, [_added(spec, one) for one in body.trials], spec.n_cells)
         if added is None:
             raise WrongState("The study has ended, or its budget has no room for these trials.")
         for (row, _), steps in zip(added, curves, strict=True):

@@ -155,19 +155,20 @@ async def resume_study(db: Database, study_id: int) -> bool:
     return bool(await db.run(text(PAUSE), asked))
 
 
-REOPENS = "(:budget and s.state = 'completed' and coalesce(cast(:n_trials as int) > s.counted, true))"
+SIZE = "least(cast(:n_trials as int), cast(:cells as int) + s.counted - s.next_cell)"  # a grid ends with its cells
+REOPENS = f"(:budget and s.state = 'completed' and coalesce({SIZE} > s.counted, true))"
 CHANGE = text(f"""
     with changed as (
         update studies s set spec = (
                 select json_object_agg(p.name, coalesce(cast(:changes as json) -> p.name, p.value) order by p.place)
                 from json_each(s.spec) with ordinality as p (name, value, place)
             ),
-            n_trials = case when :budget then cast(:n_trials as int) else s.n_trials end,
+            n_trials = case when :budget then {SIZE} else s.n_trials end,
             timeout = case when :budget then cast(:timeout as float8) else s.timeout end,
             state = case when {REOPENS} then 'running' else s.state end,
             reason = case when {REOPENS} then null else s.reason end,
             finished_at = case when {REOPENS} then null else s.finished_at end
-        where s.id = :id and (not :budget or (s.state <> 'cancelled' and coalesce(:n_trials, s.counted) >= s.counted))
+        where s.id = :id and (not :budget or (s.state <> 'cancelled' and coalesce({SIZE}, s.counted) >= s.counted))
         returning s.id, s.state
     )
     insert into events (study_id, kind, state, note) select id, 'study', state, 'changed' from changed
@@ -182,6 +183,7 @@ class Change:
     changes: dict[str, Any]  # Any: JSON
     budget: bool
     n_trials: int | None
+    cells: int | None  # of the study's grid
     timeout: float | None
 
 

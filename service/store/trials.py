@@ -105,12 +105,14 @@ class Added:
 
 
 # Results from elsewhere are history, not work: they take numbers but nothing from the budget.
-TAKE = text("""
-    update studies s set made = s.made + :n, counted = s.counted + :counted
+# A grid's points of its user's come on top of its cells, each of which is tried all the same.
+END = """least((s.spec #>> '{budget,n_trials}')::int, cast(:cells as int) + s.counted + :counted - s.next_cell)"""
+TAKE = text(f"""
+    update studies s set made = s.made + :n, counted = s.counted + :counted, n_trials = {END}
     where s.id = :id and s.state in ('running', 'paused')
-        and (s.n_trials is null or :counted = 0 or s.counted + :counted <= s.n_trials)
+        and (:counted = 0 or s.counted + :counted <= coalesce({END}, s.counted + :counted))
     returning s.made - :n as first
-""")
+""")  # noqa: S608  # an expression of our own
 ADD = text("""
     with made as (
         insert into trials (study_id, number, state, source, params, value, score, attributes, finish_seq,
@@ -132,10 +134,15 @@ ADD = text("""
 """)
 
 
-async def add_trials(connection: Transaction, study_id: int, trials: Sequence[Added]) -> list[tuple[int, int]] | None:
-    """Add trials; their (row id, number) pairs, or None where the study is over or its budget has no room for them."""
+async def add_trials(
+    connection: Transaction, study_id: int, trials: Sequence[Added], cells: int | None
+) -> list[tuple[int, int]] | None:
+    """Add trials; their (row id, number) pairs, or None where the study is over or its budget has no room for them.
+
+    `cells` is how many the study's grid has, None where it has no grid.
+    """
     counted = sum(trial.state == "waiting" for trial in trials)
-    taken = await connection.one(TAKE, {"id": study_id, "n": len(trials), "counted": counted})
+    taken = await connection.one(TAKE, {"id": study_id, "n": len(trials), "counted": counted, "cells": cells})
     if taken is None:
         return None
     asked = {

@@ -101,8 +101,13 @@ class Study:
 
     @property
     def n_trials(self) -> int | None:
-        ends = [n for n in (self.cells, self.budget.get("n_trials")) if n is not None]
-        return min(ends) if ends else None
+        return self.size(self.budget)
+
+    def size(self, budget: dict[str, Any], more: int = 0) -> int | None:
+        """How many trials count in the end: the budget's, or all cells and what users enqueued besides."""
+        enqueued = more + sum(trial.source == "enqueued" for trial in self.trials)
+        cells = None if self.cells is None else self.cells + enqueued
+        return min((n for n in (cells, budget.get("n_trials")) if n is not None), default=None)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -199,8 +204,7 @@ class Study:
     def change(self, body: dict[str, Any]) -> Told:
         budget = body.get("budget")
         if budget is not None:
-            ends = [n for n in (self.cells, budget.get("n_trials")) if n is not None]
-            size = min(ends) if ends else None
+            size = self.size(budget)
             if self.state == "cancelled":
                 return WRONG_STATE
             if size is not None and size < self.counted:
@@ -217,7 +221,8 @@ class Study:
 
     def add(self, new: list[dict[str, Any]]) -> Told:
         counted = sum(one.get("state", "waiting") == "waiting" for one in new)
-        full = self.n_trials is not None and counted and self.counted + counted > self.n_trials
+        end = self.size(self.budget, counted)
+        full = end is not None and counted and self.counted + counted > end
         if self.state not in ("running", "paused") or full:
             return WRONG_STATE
         first = self.made

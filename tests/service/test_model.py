@@ -687,6 +687,8 @@ class Service(RuleBasedStateMachine):
         assert study.n_trials is None or len(counted) <= study.n_trials
         cells = [one["params"]["x"] for one, t in zip(listed, study.trials, strict=True) if t.source == "sampler"]
         assert study.cells is None or len(cells) == len(set(cells)) <= study.cells
+        if study.state == "completed" and study.reason == "all cells of the grid are done":
+            assert len(cells) == study.cells
         assert study.state in ("running", "paused") or not any(one["state"] in OPEN for one in listed)
 
 
