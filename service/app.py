@@ -31,6 +31,7 @@ from service.dashboard import (
     session_pages,
     studies_page,
     study_page,
+    tokens_page,
     trial_page,
     workers_page,
 )
@@ -58,6 +59,7 @@ PAGES = (
     new_study_page,
     workers_page,
     datasets_page,
+    tokens_page,
     study_page,
     trial_page,
 )  # /studies/new is no name
@@ -209,16 +211,22 @@ class Frame:
         request_id.set(scope["request_id"])
         if self._front.proxies:
             scope["client"], scope["scheme"] = self._front.seen_through(scope)
-        begun, status = time.perf_counter(), None
+        begun, status, instead = time.perf_counter(), None, None
 
         async def framed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, instead
+            if instead is not None:  # of the other answer nothing follows
+                return
             if message["type"] == "http.response.start":
+                if (instead := problems.instead(message, scope["request_id"])) is not None:
+                    message = {**message, "status": instead.status_code, "headers": instead.raw_headers}
                 status = str(message["status"])
                 extra = headers.missing(message["headers"], scope["path"], scope["scheme"])
                 about = (b"x-request-id", scope["request_id"].encode())
                 message = {**message, "headers": [*message["headers"], *extra, about]}
             await send(message)
+            if instead is not None:
+                await send({"type": "http.response.body", "body": instead.body})
 
         try:
             await self._bounded(scope, receive, framed)

@@ -10,12 +10,22 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from service.json_body import escape
 from service.logs import tell
 from service.routes import allowed
 from service.store.faults import FAULTS, is_full, is_passing
-from trialbook.errors import BY_STATUS, FieldError, Internal, StorageFull, TrialbookError, Unavailable, invalid
+from trialbook.errors import (
+    BY_STATUS,
+    BadRequest,
+    FieldError,
+    Internal,
+    StorageFull,
+    TrialbookError,
+    Unavailable,
+    invalid,
+)
 
 CODES = {
     "extra_forbidden": "unknown-field",
@@ -53,6 +63,16 @@ def problem(error: TrialbookError, instance: str) -> Response:
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(json.dumps(body), error.status, headers, "application/problem+json")
+
+
+def instead(start: Message, instance: str) -> Response | None:
+    """The problem for an error that a library answers in a form of its own; None for what is no error, or has ours."""
+    if start["status"] < 400:
+        return None
+    kind = next((value for name, value in start["headers"] if name.lower() == b"content-type"), b"")
+    if kind.startswith((b"application/problem+json", b"text/html")):
+        return None
+    return problem(BY_STATUS.get(start["status"], BadRequest)(), instance)
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]], body: Any) -> list[FieldError]:

@@ -349,6 +349,19 @@ async def test_a_file_is_refused_by_its_hash_and_step(serve, tmp_path):
     assert list((tmp_path / "incoming").iterdir()) == list((tmp_path / "artifacts").iterdir()) == []
 
 
+async def test_a_range_that_is_none_is_a_problem_too(serve):
+    async with serve() as client:
+        await submit(client)
+        one = await lease(client)
+        await client.put(f"/api/v1/leases/{one['lease']}/artifacts/a?sha256={DIGEST}", content=b"x")
+        file = f"{STUDY}/trials/0/artifacts/a"
+        for path in (file, "/static/app.css"):
+            assert (await client.get(path)).status_code == 200
+            assert (await client.get(path, headers={"range": "bytes=0-"})).status_code == 206
+            for bad in ("lines=1-2", "bytes=x-", "bytes=9999999-"):
+                assert mistake(await client.get(path, headers={"range": bad})) == (400, "bad-request", None)
+
+
 async def test_every_body_needs_its_content_type(serve):
     async with serve() as client:
         found = {}
