@@ -13,7 +13,7 @@ WORKERS ?= auto
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help setup setup-browser demo test check fuzz audit format docs lock wheel clean
+.PHONY: help setup setup-browser demo test check chaos fuzz audit format docs lock wheel clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -41,6 +41,9 @@ fuzz: setup ## what the OpenAPI document says against the server (EXAMPLES=200 p
 
 audit: setup ## known vulnerabilities of the locked packages; asks PyPI's advisory service (ARGS="-s osv": another)
 	@$(BIN)/python tools/audit.py $(ARGS)
+
+chaos: setup ## strike a real service, and judge what its clients saw (SECONDS=600 SEED=1)
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -31,15 +31,15 @@ def eventually(look, what):
 class Server:
     """`trialbook-server serve` on a folder; started again, it has the same address and token."""
 
-    def __init__(self, folder, *, lease_seconds=LEASE_SECONDS):
-        self.folder, self._port, self._lease_seconds = folder, 0, lease_seconds
+    def __init__(self, folder, *, lease_seconds=LEASE_SECONDS, log=None):
+        self.folder, self._port, self._lease_seconds, self._log = folder, 0, lease_seconds, log
         self.start()
 
     def start(self):
         """Start, and wait until it is ready."""
         command = [COMMANDS / "trialbook-server", "serve", "--port", str(self._port), "--data", str(self.folder)]
         environ = {**os.environ, "TRIALBOOK_LEASE_SECONDS": self._lease_seconds}
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=environ)
         ready = json.loads(self._process.stdout.readline())
         self.url, self.token = ready["url"], ready["token"]
         self._port = urlsplit(self.url).port
@@ -120,6 +120,18 @@ class Worker:
         """As kill -9."""
         self._process.kill()
         self._process.wait(PATIENCE)
+
+    def sleep(self):
+        """Stand still where it is (SIGSTOP)."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def said(self):
+        """The end of what it has logged."""
+        return self._log.read_text()[-500:]
+
+    def ended(self):
+        """Its exit code, None while it runs."""
+        return self._process.poll()
 
     def wake(self):
         """Go on after SIGSTOP."""

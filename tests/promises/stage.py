@@ -30,9 +30,9 @@ def study(name, **changes):
 class Stage:
     """One or more servers on one folder, the first of which owns the address that clients call."""
 
-    def __init__(self, folder, lease_seconds):
+    def __init__(self, folder, lease_seconds, *, log=None):
         self.folder = folder
-        self.server = Server(folder, lease_seconds=lease_seconds)
+        self.server = Server(folder, lease_seconds=lease_seconds, log=log)
         self.servers = [self.server]
 
     def add_server(self, lease_seconds="60"):

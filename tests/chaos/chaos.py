@@ -1,0 +1,299 @@
+"""A run of chaos: the real server and its PostgreSQL, workers and clients behind bad networks, struck from a seed.
+
+Sixteen work: four real `trialbook-worker` processes with a training process each, on code of their own that trains in
+a second, and twelve clients in threads. (A worker and its training process take about 1.5 s of a core to start;
+sixteen that are killed every few seconds would only ever start on two cores.) The seed fixes the plan of faults and
+each client's behaviour; how they meet it can't fix.
+"""
+
+import asyncio
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+
+from tests.chaos import history
+from tests.chaos.checker import Violation, violations
+from tests.chaos.clients import LEASE_SECONDS, Asker, Board, Caller, Owner
+from tests.chaos.facts import TrialFacts, gather, is_possible
+from tests.chaos.history import Call, Final
+from tests.chaos.load import read_final
+from tests.chaos.proxy import Network
+from tests.end_to_end.machines import Worker
+from tests.promises.stage import Stage
+
+WORKERS, ASKERS = 4, 12
+PAUSES = (0.5, 2.5)  # seconds between two faults
+END_SECONDS = 150.0  # until all studies are over once there are no faults
+FORGIVEN = 16.0  # seconds that leases last after an outage, at least
+RELEASE_BAR = 5.0  # seconds from a lease's end to the trial's next one
+FAULTS = {"kill worker": 5, "stop worker": 3, "kill server": 2, "kill PostgreSQL": 1, "stop PostgreSQL": 1}
+TRAIN = """
+import time
+import numpy as np
+
+def train(trial):
+    saved = trial.load()
+    first = 0 if saved is None else int(saved["step"][0]) + 1
+    value = sum(float(p) if isinstance(p, (int, float)) else len(p) for p in trial.params.values())
+    for step in range(first, 8):
+        time.sleep(0.05)
+        trial.report(step, loss=value + 1 / (step + 1))
+        if step % 3 == 1:
+            trial.save(step, {"step": np.array([step])})
+    if trial.seed % 17 == 3 and saved is None:
+        raise RuntimeError("out of luck")
+    return value
+"""
+
+
+@dataclass
+class Report:
+    """What happened in a run."""
+
+    seconds: float
+    faults: Counter[str]
+    calls: list[Call]
+    violations: list[Violation]
+    problems: list[str] = field(default_factory=list)  # what is wrong apart from the history
+    waits: list[float] = field(default_factory=list)  # seconds from a lease's end to the next one, outages apart
+    trials: Counter[str] = field(default_factory=Counter)  # in the end, by state
+    studies: Counter[str] = field(default_factory=Counter)
+    again: int = 0  # attempts beyond the first
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all promises were kept."""
+        return not self.violations and not self.problems
+
+    def __str__(self) -> str:
+        by_call = Counter((call.operation, call.outcome) for call in self.calls)
+        names = sorted({name for name, _ in by_call if " " not in name})
+        outcomes = ("ok", "refused", "unknown")
+        lines = [f"{self.seconds:.0f} s", f"{'calls':16}" + "".join(f"{one:>10}" for one in outcomes)]
+        lines += [f"{name:16}" + "".join(f"{by_call[name, one]:10}" for one in outcomes) for name in names]
+        lines.append("faults: " + ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items())))
+        lines.append("studies: " + ", ".join(f"{count} {name}" for name, count in sorted(self.studies.items())))
+        lines.append("trials: " + ", ".join(f"{count} {name}" for name, count in sorted(self.trials.items())))
+        slowest = f"{max(self.waits):.2f} s at the slowest of {len(self.waits)}" if self.waits else "none to see"
+        lines.append(f"attempts beyond the first: {self.again}; leased again after its lease's end: {slowest}")
+        lines.append(f"violations: {len(self.violations)}, problems: {len(self.problems)}")
+        return "\n".join([*lines, *self.problems, *map(str, self.violations)])
+
+
+class Chaos:
+    """One run."""
+
+    def __init__(self, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+        self._folder, self._seed, self._say = folder, seed, say
+        self._chance = random.Random(seed)
+        self._calls: list[Call] = []
+        self._board = Board()
+        self._faults: Counter[str] = Counter()
+        self._workers: dict[str, Worker] = {}
+        self._addresses: dict[str, str] = {}  # of workers, each its own way to the server
+        self._asleep: dict[str, float] = {}  # until when
+        self._outages: list[tuple[float, float]] = []
+        self._problems: list[str] = []
+        self._callers: list[Caller] = []
+
+    async def run(self, seconds: float) -> Report:
+        """So many seconds of faults, then peace until all studies are over, then the judgement."""
+        begun = time.monotonic()
+        with (self._folder / "server.log").open("wb") as log:
+            self._stage = await asyncio.to_thread(Stage, self._folder / "data", str(LEASE_SECONDS), log=log)
+            self._network = Network(lambda: self._stage.server.url, self._seed, self._calls.append)
+            try:
+                await self._network.start()
+                await self._begin()
+                await self._strike(begun + seconds)
+                await self._make_peace()
+                final = await self._read()
+            finally:
+                await self._close()
+        return self._judge(final, time.monotonic() - begun)
+
+    async def _begin(self) -> None:
+        token = self._stage.server.token
+        for i in range(WORKERS):
+            self._start_worker(f"worker-{i}", await self._network.add(f"worker-{i}"))
+        self._callers = [Owner("owner", await self._network.add("owner"), token, self._board, self._seed)]
+        for i in range(ASKERS):
+            url = await self._network.add(f"asker-{i}")
+            self._callers.append(Asker(f"asker-{i}", url, token, self._board, self._seed))
+        for caller in self._callers:
+            caller.start()
+
+    def _start_worker(self, name: str, url: str) -> None:
+        self._addresses[name] = url
+        server: Any = SimpleNamespace(url=url, token=self._stage.server.token)
+        self._workers[name] = Worker(server, name, None, "--trainer", "train:train", source=TRAIN)
+
+    async def _strike(self, until: float) -> None:
+        """One fault after another; the first few are one of each kind, however little time there is."""
+        first = self._chance.sample(list(FAULTS), len(FAULTS))
+        while (left := until - time.monotonic()) > 0 or first:
+            kind = first.pop() if first else self._chance.choices(list(FAULTS), weights=list(FAULTS.values()))[0]
+            self._faults[kind] += 1
+            await self._strikes[kind](self)
+            self._say(f"{left:5.0f} s left, {len(self._calls)} calls, {self._board.trials} trials told, {kind}")
+            await asyncio.sleep(self._chance.uniform(*PAUSES))
+            self._wake_and_look()
+
+    async def _kill_worker(self) -> None:
+        name = self._chance.choice(list(self._workers))
+        await asyncio.to_thread(self._workers[name].close)
+        self._asleep.pop(name, None)
+        self._start_worker(name, self._addresses[name])
+
+    async def _stop_worker(self) -> None:
+        name = self._chance.choice(list(self._workers))
+        self._workers[name].sleep()
+        self._asleep[name] = time.monotonic() + self._chance.uniform(1.5, 3) * LEASE_SECONDS
+
+    async def _kill_server(self) -> None:
+        begun = time.monotonic()
+        await asyncio.to_thread(self._stage.server.kill)
+        await asyncio.to_thread(self._stage.server.start)
+        self._outages.append((begun, time.monotonic()))
+
+    async def _kill_postgres(self) -> None:
+        begun = time.monotonic()
+        self._stage.kill_postgres()
+        await self._until_ready()
+        self._outages.append((begun, time.monotonic()))
+
+    async def _stop_postgres(self) -> None:
+        begun = time.monotonic()
+        self._stage.signal_postgres(signal.SIGSTOP)
+        await asyncio.sleep(self._chance.uniform(0.5, 4))
+        self._stage.signal_postgres(signal.SIGCONT)
+        await self._until_ready()
+        self._outages.append((begun, time.monotonic()))
+
+    _strikes = {
+        "kill worker": _kill_worker,
+        "stop worker": _stop_worker,
+        "kill server": _kill_server,
+        "kill PostgreSQL": _kill_postgres,
+        "stop PostgreSQL": _stop_postgres,
+    }
+
+    async def _until_ready(self) -> None:
+        async with httpx.AsyncClient() as http:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                with suppress(httpx.TransportError):
+                    if (await http.get(f"{self._stage.server.url}/readyz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.05)
+        self._problems.append("the server was not ready again within a minute")
+
+    def _wake_and_look(self, *, all_of_them: bool = False) -> None:
+        for name, until in list(self._asleep.items()):
+            if all_of_them or time.monotonic() > until:
+                self._workers[name].wake()
+                del self._asleep[name]
+        for name, worker in self._workers.items():
+            if (code := worker.ended()) is not None:
+                self._problems.append(f"{name} ended by itself with {code}: {worker.said()}")
+                self._start_worker(name, self._addresses[name])
+        for caller in self._callers:
+            self._problems += [f"{caller.name}: {error!r}" for error in caller.errors]
+            caller.errors.clear()
+
+    async def _make_peace(self) -> None:
+        self._network.calm = True
+        owner = self._callers[0]
+        assert isinstance(owner, Owner)
+        owner.submits = False
+        self._wake_and_look(all_of_them=True)
+        deadline = time.monotonic() + END_SECONDS
+        while (names := self._board.open()) and time.monotonic() < deadline:
+            self._say(f"no more faults, {len(names)} studies go on")
+            await asyncio.to_thread(lambda names=names: [owner.resume(name) for name in names])
+            await asyncio.sleep(0.5)
+            self._wake_and_look()
+        self._problems += [f"the study {name} does not end" for name in self._board.open()]
+        for caller in self._callers:
+            caller.stopping.set()
+        for caller in self._callers:
+            await asyncio.to_thread(caller.join, 100)
+            self._problems += [f"{caller.name} does not end"] if caller.is_alive() else []
+        for name, worker in self._workers.items():
+            if (code := await asyncio.to_thread(worker.leave)) != 0:
+                self._problems.append(f"{name} left with {code}")
+
+    async def _read(self) -> Final:
+        server = self._stage.server
+        headers = {"authorization": f"Bearer {server.token}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as http:
+            there = []
+            for name in self._board.asked_for:
+                status = (await http.get(f"/api/v1/studies/{name}")).status_code
+                there += [name] if status == 200 else []
+            return await read_final(http, tuple(there))
+
+    async def _close(self) -> None:
+        for caller in self._callers:
+            caller.stopping.set()
+        for worker in self._workers.values():
+            await asyncio.to_thread(worker.close)
+        await self._network.close()
+        self._calls += self._network.lost()
+        await asyncio.to_thread(self._stage.server.stop)
+
+    def _judge(self, final: Final, seconds: float) -> Report:
+        faults = self._faults + self._network.faults
+        report = Report(seconds, faults, self._calls, violations(self._calls, final), self._problems)
+        report.studies = Counter(study["state"] for study in final.studies)
+        trials = [trial for found in final.trials.values() for trial in found]
+        report.trials = Counter(trial["state"] for trial in trials)
+        report.again = sum(max(0, trial["attempt"] - 1) for trial in trials)
+        for trial in gather(self._calls, final).trials:
+            report.waits += self._waits(trial)
+        slow = [wait for wait in report.waits if wait > RELEASE_BAR]
+        report.problems += [f"a trial was leased again only {wait:.1f} s after its lease's end" for wait in slow]
+        return report
+
+    def _waits(self, trial: TrialFacts) -> list[float]:
+        """Seconds from the end of each lease that expired to the next one, where no outage or pause was near."""
+        found = []
+        for one in (trial.final or {}).get("attempts", ()):
+            attempt = one["attempt"]
+            grants = trial.grants.get(attempt), trial.grants.get(attempt + 1)
+            if one["outcome"] != "expired" or grants[0] is None or grants[1] is None:
+                continue
+            renewals = [call.ended for call in trial.writes[attempt] if is_possible(call)]
+            end = max([grants[0].call.ended, *renewals]) + LEASE_SECONDS
+            granted = grants[1].call.ended
+            near = any(begun < granted and ended + FORGIVEN > end - LEASE_SECONDS for begun, ended in self._outages)
+            if not near and not trial.study.startswith("own"):  # of those there may be too few workers awake
+                found.append(granted - end)
+        return found
+
+
+async def run(seconds: float, seed: int, say: Callable[[str], None] = lambda _: None) -> Report:
+    """A run in a folder of its own, which stays, with history and log, only where something was wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
+    (folder / "data").mkdir(mode=0o700)
+    report = None
+    try:
+        report = await Chaos(folder, seed, say).run(seconds)
+        return report
+    finally:
+        if report is not None and report.is_clean:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif report is not None:
+            history.write(folder / "history.jsonl", report.calls)
+            report.problems.append(f"history and log: {folder}")
