@@ -56,3 +56,43 @@ def test_model_based_search_hands_out_models_points(server, start):
     assert modes[6:].count("model") >= 0.95 * 24
     assert all(list(trial.params) == ["x", "y"] for trial in trials)
     assert min(trial.value for trial in trials) < 0.02
+
+
+POISON = "import os\ndef train(trial):\n    trial.report(0, loss=1)\n    os.kill(os.getpid(), 9)\n"
+
+
+def test_code_that_kills_its_process_each_time_fails_its_trials_with_the_reason_and_the_study_ends(server, start):
+    server.client.create_study(own("poison", n_trials=2, trial={"max_attempts": 2}))
+    assert start(server, "w", "poison", *OWN, source=POISON).drained() == 0
+    assert server.client.get_study("poison").state == "completed"
+    trials = server.trials("poison")
+    assert [(trial.number, trial.state, trial.attempt) for trial in trials] == [(0, "failed", 2), (1, "failed", 2)]
+    assert all("signal 9" in trial.error for trial in trials)
+
+
+CLOCK = """
+import time
+_time = time.time
+time.time = lambda: _time() + {days} * 86400
+"""
+WATCHED = """
+import pathlib, time
+def train(trial):
+    trial.attributes["ahead_of_files"] = time.time() - pathlib.Path(__file__).stat().st_mtime
+    for step in range(20):
+        trial.report(step, loss=1.0)
+        time.sleep(0.05)
+    return 1.0
+"""
+
+
+@pytest.mark.parametrize("days", [30, -30])
+def test_a_worker_whose_clock_is_a_month_off_loses_no_lease(server, start, tmp_path, days):
+    (tmp_path / "sitecustomize.py").write_text(CLOCK.format(days=days))
+    environ = {"PYTHONPATH": str(tmp_path), "TZ": "Pacific/Kiritimati"}
+    name = f"clock{days}"
+    server.client.create_study(own(name, n_trials=2))
+    assert start(server, name, name, *OWN, source=WATCHED, environ=environ).drained() == 0
+    for trial in server.trials(name):
+        assert (trial.state, [one.outcome for one in trial.attempts]) == ("complete", ["complete"])
+        assert round(trial.attributes["ahead_of_files"] / 86400) == days
