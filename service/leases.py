@@ -62,13 +62,17 @@ async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone:
             raise NotFound("There is no study of that name.")
         if granted := await _grant(context, candidates, request, body.count):
             telling.leases_granted(context.metrics, granted, body.worker)
-        if is_first and not granted:  # a repeated request finds its grant also where nothing is left to give
-            granted, is_first = await granting.granted_before(context.db, request), False
+        remaining = deadline - clock()
+        is_last = remaining <= 0 or context.stopping or _is_over(body, candidates)
+        # A repeated request finds its grant also where nothing is left to give; at its end once more, since the first
+        # may have been under way still, on a connection that nobody listens to any more.
+        if not granted and (is_first or is_last):
+            granted = await granting.granted_before(context.db, request)
+        is_first = False
         offer, some = None, False
         if body.evaluations and not granted:
             offer, some = await evaluations.claim(context, holder, body)
-        remaining = deadline - clock()
-        if granted or offer or remaining <= 0 or context.stopping or _is_over(body, candidates):
+        if granted or offer or is_last:
             await _note(context, body, None, clock())
             reason = None if granted or offer else _reason(body, candidates, evaluating=some)
             context.metrics.lease_wait.labels("yes" if granted else "no").observe(clock() - begun)

@@ -88,6 +88,23 @@ def test_a_repeated_request_for_the_last_trial_finds_it_though_nothing_is_left(s
     asyncio.run(check())
 
 
+def test_a_request_repeated_while_the_first_one_waits_gets_what_that_gets(serve):
+    async def check():
+        async with serve() as client:
+            await submit(client, budget={"n_trials": 1})
+            await client.post("/api/v1/studies/study/pause")
+            same = [asyncio.create_task(lease(client, request_id="same", wait_seconds=1)) for _ in range(2)]
+            for _ in range(1000):  # both wait before there is anything to give
+                if client.app.state.context.load.now["polls"] == len(same):
+                    break
+                await asyncio.sleep(0.001)
+            await client.post("/api/v1/studies/study/resume")
+            first, second = await asyncio.gather(*same)
+            assert first == second is not None
+
+    asyncio.run(check())
+
+
 def test_a_repeated_finish_gets_the_same_bytes_also_after_a_new_grant(serve):
     async def check():
         async with serve() as client:
