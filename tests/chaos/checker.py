@@ -26,6 +26,7 @@ RULES: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "made-up result": outcomes.made_up_result,
     "duplicated: steps": curves.conflicting_steps,
     "duplicated: numbers": outcomes.wrong_number_of_trials,
+    "duplicated: cells": outcomes.same_cell,
     "duplicated: other grant": repeats.other_grant,
     "duplicated: grant": repeats.granted_twice,
     "duplicated: finish": repeats.finished_twice,
@@ -62,8 +63,11 @@ class Violation:
         return f"{self.rule}{place}: {self.what}{proof}"
 
 
-def violations(calls: Iterable[Call], final: Final) -> list[Violation]:
-    """All that is wrong with a history."""
+def violations(calls: Iterable[Call], final: Final | None) -> list[Violation]:
+    """All that is wrong with a history; with no final state, as far as its calls alone tell.
+
+    Of a history that goes on, calls without an answer yet must be among them, as unknown: they may have taken effect.
+    """
     facts = gather(calls, final)
     return [
         Violation(rule, found.study, found.number, found.what, found.calls)

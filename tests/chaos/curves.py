@@ -160,8 +160,8 @@ def _is_in(look: Look, step: int, metrics: dict[str, Any]) -> bool:
 
 
 def _may_prune(study: StudyFacts) -> bool:
-    spec = study.final["spec"] if study.final else next((call.asked for call in study.calls["createStudy"]), {})
-    return (spec.get("pruner") or {}).get("name", "none") != "none"
+    name: str = (study.spec.get("pruner") or {}).get("name", "none")
+    return name != "none"
 
 
 def _may_be_imported(study: StudyFacts, trial: TrialFacts) -> bool:

@@ -84,6 +84,11 @@ class TrialFacts:
     files: list[dict[str, Any]] | None = None  # None: nothing is known
 
     @property
+    def is_over(self) -> bool:
+        """Whether it is over in the end."""
+        return self.final is not None and self.final["state"] in OVER
+
+    @property
     def last_attempt(self) -> int:
         """The last attempt that anything shows."""
         shown = [trial["attempt"] for _, trial in self.shown]
@@ -124,6 +129,13 @@ class StudyFacts:
         return bool(self.calls["createStudy"])
 
     @property
+    def spec(self) -> dict[str, Any]:
+        """Its spec in the end, else as it was submitted; empty where the history holds neither."""
+        if self.final is not None:
+            return dict(self.final["spec"])
+        return next((call.asked for call in self.calls["createStudy"]), {})
+
+    @property
     def is_deleted(self) -> bool:
         """Whether it was deleted, or may have been."""
         return any(is_possible(call) for call in self.calls["deleteStudy"])
@@ -139,6 +151,7 @@ class Facts:
 
     calls: list[Call]  # in the order they began
     studies: dict[str, StudyFacts]
+    is_over: bool  # whether what was held in the end is known
 
     @property
     def trials(self) -> Iterator[TrialFacts]:
@@ -148,9 +161,9 @@ class Facts:
                 yield from study.trials.values()
 
 
-def gather(calls: Iterable[Call], final: Final) -> Facts:
+def gather(calls: Iterable[Call], final: Final | None) -> Facts:
     """Sort a history."""
-    facts = Facts(sorted(calls, key=lambda call: call.begun), {})
+    facts = Facts(sorted(calls, key=lambda call: call.begun), {}, final is not None)
     first_asked: dict[Any, float] = {}
     holders: dict[str, tuple[TrialFacts, int]] = {}
     for call in facts.calls:
@@ -165,6 +178,12 @@ def gather(calls: Iterable[Call], final: Final) -> Facts:
                 holders.setdefault(lease["lease"], (trial, lease["attempt"]))
     for call in facts.calls:
         _sort_in(facts, holders, call)
+    if final is not None:
+        _note_final(facts, final)
+    return facts
+
+
+def _note_final(facts: Facts, final: Final) -> None:
     for study in final.studies:
         _study(facts, study["name"]).final = study
     for name, trials in final.trials.items():
@@ -172,7 +191,6 @@ def gather(calls: Iterable[Call], final: Final) -> Facts:
             trial = _study(facts, name).trial(one["number"])
             trial.final = one
             trial.files = final.artifacts.get(name, {}).get(one["number"])
-    return facts
 
 
 def _study(facts: Facts, name: str) -> StudyFacts:

@@ -7,8 +7,9 @@ import itertools
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -19,14 +20,14 @@ LEASE_SECONDS = 0.3  # of the servers that this load is made for
 WORKERS = 10
 ROUND_SECONDS = 6.0  # at most; most rounds end when their studies do
 LOOK_AGAIN = 0.02
+LOOK_EVERY = 0.5  # at the history
 LAST_STEP = 7
-PRUNED_ABOVE = 0.93
 SPACE = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
 GRID = {"a": {"type": "int", "low": 1, "high": 4}, "b": {"type": "categorical", "choices": ["u", "v", "w"]}}
 STUDIES: dict[str, dict[str, Any]] = {
     "plain": {"space": SPACE, "sampler": {"name": "random", "seed": 0}, "budget": {"n_trials": 14}},
     "grid": {"space": GRID, "sampler": {"name": "grid"}, "budget": {"n_trials": 12}},
-    "pruned": {"space": SPACE, "budget": {"n_trials": 8}, "pruner": {"name": "threshold", "upper": PRUNED_ABOVE}},
+    "pruned": {"space": SPACE, "budget": {"n_trials": 8}, "pruner": {"name": "median", "n_startup_trials": 1}},
     "frail": {"space": SPACE, "budget": {"n_trials": 4}, "trial": {"max_attempts": 2}},
 }
 
@@ -37,6 +38,8 @@ class Recorder:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
         self.calls: list[Call] = []
+        self._open: dict[int, Call] = {}
+        self._numbers = itertools.count()
 
     async def call(
         self, client: str, operation: str, method: str, path: str, body: Any = None, *, lost: bool = False
@@ -46,6 +49,8 @@ class Recorder:
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {} if body is None else {"json": body}
         asked = None if isinstance(body, bytes) else body
         status, answer, outcome = None, None, "unknown"
+        number = next(self._numbers)
+        self._open[number] = Call(client, operation, path, asked, begun, begun, "unknown")
         try:
             response = await self._http.request(method, f"/api/v1{path}", **sent)
             if not lost:
@@ -54,8 +59,14 @@ class Recorder:
         except (httpx.TransportError, ValueError):
             pass  # as if no answer had come
         ended = time.monotonic()
+        del self._open[number]
         self.calls.append(Call(client, operation, path, asked, begun, ended, outcome, status, answer))  # type: ignore[arg-type]
         return answer if outcome == "ok" else None
+
+    def so_far(self) -> list[Call]:
+        """The calls up to now; those without an answer yet may have taken effect."""
+        now = time.monotonic()
+        return [*self.calls, *(replace(call, ended=now) for call in self._open.values())]
 
 
 class Round:
@@ -98,7 +109,8 @@ class Round:
             await asyncio.gather(*(self._hold(worker, lease) for lease in leases))
 
     async def _acquire(self, worker: str, study: str, count: int) -> list[dict[str, Any]]:
-        body = {"request_id": f"{study}-{next(self._numbers)}", "worker": worker, "trainers": ["external"]}
+        body: dict[str, Any] = {"worker": worker, "trainers": ["external"]}
+        body |= {"request_id": f"{study}-{next(self._numbers)}"}
         body |= {"study": study, "count": count, "wait_seconds": 0.1}
         times = 2 if self._happens(0.15) else 1
 
@@ -110,7 +122,7 @@ class Round:
         answers = [one for one in await asyncio.gather(*(ask() for _ in range(times))) if one is not None]
         if any(one.get("reason") == "study-finished" for one in answers):
             self._open.pop(study, None)
-        leases = next((one["leases"] for one in answers if one["leases"]), [])
+        leases: list[dict[str, Any]] = next((one["leases"] for one in answers if one["leases"]), [])
         for lease in leases:
             self._granted[lease["study"], lease["number"], lease["attempt"]].set()
         if not leases:
@@ -146,9 +158,13 @@ class Round:
         await holder.train(self._random.randrange(LAST_STEP))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._granted[*holder.trial, holder.attempt + 1].wait(), 5 * LEASE_SECONDS)
-        late = [holder.put_checkpoint, lambda: holder.report(1), lambda: holder.finish("complete", 0.456)]
-        for write in self._random.sample(late, k=self._random.choice((1, 3))):
-            await write()
+        late: list[Callable[[], Awaitable[Any]]] = [
+            holder.put_checkpoint,
+            lambda: holder.report(1),
+            lambda: holder.finish("complete", 0.456),
+        ]
+        for write in self._random.sample(range(3), k=self._random.choice((1, 3))):
+            await late[write]()
 
     async def _fails(self, holder: "Holder") -> None:
         await holder.train(self._random.randrange(4))
@@ -174,13 +190,13 @@ class Round:
     async def _interfere(self) -> None:
         while self._goes_on:
             await asyncio.sleep(self._random.uniform(0.1, 0.3))
-            study = self._random.choice(self.studies)
             if self._happens(0.5) and self._granted:
                 name, number, _ = self._random.choice(list(self._granted))
                 await self._recorder.call("owner", "cancelTrial", "POST", f"/studies/{name}/trials/{number}/cancel", {})
             else:
+                study = self._random.choice(list(self._open) or self.studies)
                 await self._recorder.call("owner", "pauseStudy", "POST", f"/studies/{study}/pause", {})
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(LEASE_SECONDS)
                 await self._recorder.call("owner", "resumeStudy", "POST", f"/studies/{study}/resume", {})
 
 
@@ -216,7 +232,7 @@ class Holder:
         if answer is not None and self._round._happens(0.1):
             other = {"reports": [{"step": self.step, "metrics": {"loss": 0.5}}]}
             await self.write("report", "POST", "reports", other)  # other values: they must not be taken
-        return answer and answer["decision"]
+        return None if answer is None else str(answer["decision"])
 
     async def train(self, last_step: int) -> str | None:
         """Report up to a step, with checkpoints; the last decision."""
@@ -263,11 +279,19 @@ async def read_final(http: httpx.AsyncClient, studies: tuple[str, ...]) -> Final
     return final
 
 
-async def play(url: str, token: str, seed: int) -> tuple[list[Call], Final]:
-    """One round against a server: the history and what was left."""
+async def play(
+    url: str, token: str, seed: int, is_enough: Callable[[list[Call]], bool] = lambda _: False
+) -> tuple[list[Call], Final | None]:
+    """One round against a server: the history and what was left; None where the history was enough before the end."""
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as http:
         recorder = Recorder(http)
         a_round = Round(recorder, seed)
-        await a_round.run()
+        going_on = asyncio.create_task(a_round.run())
+        while not (await asyncio.wait([going_on], timeout=LOOK_EVERY))[0]:
+            if is_enough(calls := recorder.so_far()):
+                going_on.cancel()
+                await asyncio.wait([going_on])
+                return calls, None
+        await going_on
         return recorder.calls, await read_final(http, a_round.studies)

@@ -15,13 +15,14 @@ from tests.chaos.facts import (
     may_have_happened,
     parts,
     same_number,
+    spelled,
 )
 from tests.chaos.history import Call
 
 
 def lost_trial(facts: Facts) -> Iterator[Found]:
     """A trial that was granted or added is there in the end, with its params."""
-    for study in _known(facts):
+    for study in _known(facts) if facts.is_over else ():
         for trial in study.trials.values():
             granted = trial.told[0] if trial.told and (study.final or study.is_whole) else None
             if granted and trial.final is None:
@@ -89,8 +90,8 @@ def _is_worn_out(study: StudyFacts, final: dict[str, Any]) -> bool:
     """Whether as many attempts failed or expired as the study allows, the last by expiry."""
     outcomes = [one["outcome"] for one in final["attempts"]]
     wasted = sum(outcome in ("expired", "failed") for outcome in outcomes)
-    spec = study.final["spec"] if study.final else {}
-    return outcomes[-1] == "expired" and wasted >= spec.get("trial", {}).get("max_attempts", 3)
+    allowed: int = study.spec.get("trial", {}).get("max_attempts", 3)
+    return outcomes[-1] == "expired" and wasted >= allowed
 
 
 def _is_result(call: Call, final: dict[str, Any]) -> bool:
@@ -138,7 +139,7 @@ def lost_or_made_up_file(facts: Facts) -> Iterator[Found]:
             done = [(attempt, call) for attempt, call in these if call.outcome == "ok"]
             is_last = [one for one in these if not any(_is_behind(one, other) for other in done)]
             if name not in files:
-                is_dropped = name == "checkpoint" and trial.final["state"] in OVER
+                is_dropped = name == "checkpoint" and trial.is_over
                 if done and not is_dropped:
                     yield found(trial, f"the file {name} was kept and is not there", *(call for _, call in done))
             elif not any(_is_file(files[name], attempt, call) for attempt, call in is_last):
@@ -153,14 +154,14 @@ def _is_behind(one: tuple[int, Call], other: tuple[int, Call]) -> bool:
 
 def _is_file(file: dict[str, Any], attempt: int, call: Call) -> bool:
     step = asked_for(call, "step")
-    is_step = file["step"] == (None if step is None else int(step))
-    return is_step and file["attempt"] == attempt and file["sha256"] == asked_for(call, "sha256")
+    found = (file["step"], file["attempt"], file["sha256"])
+    return found == (None if step is None else int(step), attempt, asked_for(call, "sha256"))
 
 
 def lost_study(facts: Facts) -> Iterator[Found]:
     """A study that was made is there, one that was deleted is not, one that was cancelled stays so, and what was last
     changed of one (pause, resume, budget, notes, tags) stands."""
-    for study in facts.studies.values():
+    for study in facts.studies.values() if facts.is_over else ():
         made, deleted = _done(study, "createStudy"), _done(study, "deleteStudy")
         if made and not study.is_deleted and study.final is None:
             yield Found(study.name, None, "it was made and is not there", (made[0],))
@@ -226,6 +227,19 @@ def wrong_number_of_trials(facts: Facts) -> Iterator[Found]:
         cells = sorted(one["explanation"]["cell"] for one in trials if "cell" in (one["explanation"] or {}))
         if cells != list(range(len(cells))):
             yield Found(study.name, None, f"the cells of its grid that were tried are {cells}")
+
+
+def same_cell(facts: Facts) -> Iterator[Found]:
+    """No two trials that a grid has made have the same params."""
+    for study in _known(facts):
+        if study.spec.get("sampler", {}).get("name") == "grid":
+            added = {n for call in _done(study, "addTrials") for n in call.answer["numbers"]}
+            first: dict[str, tuple[int, Call]] = {}
+            for trial in study.trials.values():
+                for call, lease in trial.told if trial.number not in added else ():
+                    number, earlier = first.setdefault(spelled(lease["params"]), (trial.number, call))
+                    if number != trial.number:
+                        yield found(trial, f"it has the params of trial {number}", earlier, call)
 
 
 def _is_by_number(study: dict[str, Any]) -> bool:

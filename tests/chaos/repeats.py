@@ -29,7 +29,9 @@ def other_grant(facts: Facts) -> Iterator[Found]:
         earlier = first.get(call.asked["request_id"])
         if earlier is None and leases:
             first[call.asked["request_id"]] = call
-        elif earlier is not None and not _is_deleted(facts, earlier) and _plain(earlier) != _plain(call):
+        elif earlier is None or _is_deleted(facts, earlier) or _plain(earlier) == _plain(call):
+            continue
+        elif leases or call.begun > earlier.ended:  # before the grant, a repeat at the same time may find nothing
             was = earlier.answer["leases"][0]
             yield Found(was["study"], was["number"], "a repeated request gets other leases", (earlier, call))
 
@@ -77,7 +79,7 @@ def finished_twice(facts: Facts) -> Iterator[Found]:
 
 
 def _result(call: Call) -> str:
-    defaults = {"value": None, "error": None, "attributes": {}, "retry": True}
+    defaults: dict[str, Any] = {"value": None, "error": None, "attributes": {}, "retry": True}
     return spelled({**defaults, **call.asked})
 
 
