@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from trialbook.wire import Study
+from trialbook.wire import Study, Token
 
 SHAPES = {"running": "●", "complete": "✓", "pruned": "◐", "failed": "✕", "waiting": "○", "cancelled": "–"}
 OVER = ("complete", "pruned", "failed", "cancelled")
@@ -105,3 +105,13 @@ def lost_by_cancel(study: Study) -> str:
     lost += [count(waiting, "waiting trial")] if waiting else []
     what = f"{' and '.join(lost)} will be cancelled" if lost else "No trial is running or waiting"
     return f"{what}, and the study cannot go on afterwards. The {count(finished(study), 'trial')} already over stay."
+
+
+def token_state(token: Token, now: datetime) -> str:
+    """Whether a token opens anything, and for how long still: `valid for 3 d`, `revoked`."""
+    if token.revoked_at is not None:
+        return "revoked"
+    if token.expires_at is None:
+        return "valid"
+    left = (token.expires_at - now).total_seconds()
+    return f"valid for {duration(left)}" if left > 0 else "expired"

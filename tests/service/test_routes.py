@@ -66,6 +66,7 @@ TABLE = {  # who may use what; a route that is not in it fails the test
     ("GET", "/compare"): READERS,
     ("GET", "/workers"): READERS,
     ("GET", "/datasets"): READERS,
+    ("GET", "/tokens"): ADMINS,
 }
 OPEN_TO_ALL = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/login"), ("*", "/static")} | {
     *((method, f"{API}/openapi.json") for method in ("GET", "HEAD")),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from trialbook import wire
 from trialbook.cli.session import URL, As, Output, Token, Yes, ask, connected, console, say_json
-from trialbook.words import duration
+from trialbook.words import duration, token_state
 
 DAY = 86400.0  # seconds
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Create, list and revoke tokens (admins).")
@@ -74,19 +74,6 @@ def table(found: list[wire.Token], now: datetime) -> Table:
     for title in ("id", "role", "owner", "name", "state", "last used"):
         drawn.add_column(title, overflow="fold")
     for one in found:
-        used = "never" if one.last_used_at is None else f"{_since(one.last_used_at, now)} ago"
-        drawn.add_row(Text(one.id, "bold"), one.role, Text(one.owner), Text(one.name), state(one, now), used)
+        used = "never" if one.last_used_at is None else f"{duration((now - one.last_used_at).total_seconds())} ago"
+        drawn.add_row(Text(one.id, "bold"), one.role, Text(one.owner), Text(one.name), token_state(one, now), used)
     return drawn
-
-
-def state(one: wire.Token, now: datetime) -> str:
-    """Whether a token opens anything, and for how long still."""
-    if one.revoked_at is not None:
-        return "revoked"
-    if one.expires_at is None:
-        return "valid"
-    return f"valid for {_since(now, one.expires_at)}" if one.expires_at > now else "expired"
-
-
-def _since(then: datetime, now: datetime) -> str:
-    return duration(max(0.0, (now - then).total_seconds()))
