@@ -13,7 +13,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,8 +63,12 @@ def first_token(settings: Settings) -> str:
         return given
     path = token_file(settings)
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(f"tb_first-{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}\n")
+        mine = path.with_suffix(f".{secrets.token_hex(4)}")
+        mine.touch(mode=0o600)
+        mine.write_text(f"tb_first-{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}\n")
+        with suppress(FileExistsError):  # of several servers that start on one folder, all take the first one's
+            path.hardlink_to(mine)
+        mine.unlink()
     return path.read_text().strip()
 
 

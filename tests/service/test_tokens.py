@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from service import auth
 from service.__main__ import app as commands
 from service.app import create_app
 from service.guesses import ALLOWED
+from service.serving import first_token, keep_first_token
 from service.settings import Settings
 from tests.service.calls import finish, lease, report, submit
 
@@ -269,3 +271,26 @@ def test_the_server_s_commands_make_list_and_revoke_tokens(database_url, tmp_pat
     assert json.loads(revoked.stdout) == {"revoked": made["id"]}
     assert (again.exit_code, wrong.exit_code) == (1, 2)
     assert "revoked" in run("list").stdout
+
+
+def test_servers_that_start_at_once_on_one_folder_share_the_token_that_they_make(tmp_path):
+    settings = Settings(data=tmp_path)
+    with ThreadPoolExecutor(8) as several:
+        made = set(several.map(lambda _: first_token(settings), range(40)))
+    assert len(made) == 1
+    assert [(file.name, file.stat().st_mode & 0o777) for file in tmp_path.iterdir()] == [("token", 0o600)]
+
+
+async def test_a_token_that_was_made_here_and_revoked_is_followed_by_another(serve, tmp_path):
+    async with serve() as client:
+        context = client.app.state.context
+        settings = context.settings
+        token, token_id = await keep_first_token(context, settings)
+        again, _ = await keep_first_token(context, settings)
+        await client.delete(f"/api/v1/tokens/{token_id}")
+        following, _ = await keep_first_token(context, settings)
+        old = await client.get("/api/v1/studies", headers={"authorization": f"Bearer {token}"})
+        new = await client.get("/api/v1/studies", headers={"authorization": f"Bearer {following}"})
+    assert again == token != following
+    assert (old.status_code, new.status_code) == (401, 200)
+    assert (tmp_path / "token").read_text().strip() == following
