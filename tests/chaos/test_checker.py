@@ -1,0 +1,415 @@
+"""The judge of histories: each rule passes a history that keeps it, and finds its neighbour that does not; and each
+server with a fault put in on purpose is found out, while nothing is found at the true one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.chaos import mutants
+from tests.chaos.checker import RULES, violations
+from tests.chaos.faults import FAULTS
+from tests.chaos.history import Call, Final
+
+SHA = {"old": "0" * 64, "new": "1" * 64}
+
+
+class Story:
+    """A history by hand, of one study `s`: each call takes a second, and another one passes until the next."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.calls: list[Call] = []
+        self.now = 0.0
+        self._final: dict[int, dict[str, Any]] = {}
+        self._files: dict[int, list[dict[str, Any]]] = {}
+        self._spec = {"name": "s", **spec}
+        self.study: dict[str, Any] | None = {"name": "s", "state": "running", "reason": None, "n_trials": 9}
+        self.call("createStudy", "/studies", self._spec, status=201)
+
+    def call(
+        self, operation: str, path: str, asked: Any = None, answer: Any = None, *, status: int | None = 200, takes=1.0
+    ) -> Call:
+        """Any call; status None: its answer was lost."""
+        outcome = "unknown" if status is None else "ok" if status < 300 else "refused"
+        answer = answer if outcome == "ok" else None
+        call = Call("c", operation, f"/api/v1{path}", asked, self.now, self.now + takes, outcome, status, answer)
+        self.calls.append(call)
+        self.now += takes + 1
+        return call
+
+    def grant(
+        self, attempt=1, resume=None, *, number=0, ttl=0.5, request=None, lease=None, params=None, **more
+    ) -> None:
+        """A lease of a trial."""
+        one = {"study": "s", "number": number, "attempt": attempt, "params": params or {"x": number}}
+        one |= {"lease": lease or f"{number}.{attempt}", "ttl_seconds": ttl, "resume_step": resume, "seed": 1}
+        asked = {"request_id": request or f"r{len(self.calls)}", "worker": f"w{attempt}", "trainers": ["external"]}
+        self.call("acquireLeases", "/leases", asked, {"leases": [one]}, **more)
+
+    def under(self, operation: str, action: str, asked: Any = None, answer: Any = None, *, lease="0.1", **more) -> Call:
+        """A call under a lease."""
+        return self.call(operation, f"/leases/{lease}/{action}", asked, answer, **more)
+
+    def report(self, steps: dict[int, float], decision="continue", **more) -> None:
+        """A batch of losses by step."""
+        asked = {"reports": [{"step": step, "metrics": {"loss": loss}} for step, loss in steps.items()]}
+        self.under("report", "reports", asked, {"decision": decision, "ttl_seconds": 0.5}, **more)
+
+    def put(self, sha: str, step: int, **more) -> None:
+        """A checkpoint."""
+        self.under("putArtifact", f"artifacts/checkpoint?sha256={SHA[sha]}&step={step}", None, {}, **more)
+
+    def finish(self, value: float | None = 0.5, state="complete", *, then=None, attempt=1, **more) -> None:
+        """A result; `then`: the state that its answer shows."""
+        asked = {"state": state, "value": value, "error": None, "attributes": {}}
+        answer = self.trial(state=then or state, value=value, attempt=attempt)
+        self.under("finishTrial", "finish", asked, answer, lease=f"0.{attempt}", **more)
+
+    def read(self, *, number=0, status=200, **shown: Any) -> None:
+        """A look at a trial."""
+        self.call("getTrial", f"/studies/s/trials/{number}", None, self.trial(number=number, **shown), status=status)
+
+    def trial(self, *, number=0, state="running", attempt=1, reports=None, outcomes=(), **more: Any) -> dict[str, Any]:
+        """A trial as getTrial shows it."""
+        steps = reports or {}
+        attempts = [
+            {"attempt": one, "worker": f"w{one}", "outcome": outcomes[one - 1] if outcomes else None}
+            for one in range(1, attempt + 1)
+        ]
+        curve = [{"step": step, "metrics": {"loss": loss}} for step, loss in steps.items()]
+        shown = {"number": number, "state": state, "attempt": attempt, "params": {"x": number}, "reports": curve}
+        shown |= {"last_step": max(steps, default=None), "value": None, "error": None, "attributes": {}}
+        return {**shown, "attempts": attempts, "explanation": {}, "reason": None, **more}
+
+    def ends(self, *, files=(), number=0, **shown: Any) -> None:
+        """A trial in the end, with its checkpoint as (sha, step, attempt)."""
+        self._final[number] = self.trial(number=number, **shown)
+        names = ("sha256", "step", "attempt")
+        self._files[number] = [
+            {"name": "checkpoint", **dict(zip(names, (SHA[sha], step, attempt), strict=True))}
+            for sha, step, attempt in files
+        ]
+
+    def broken(self) -> set[str]:
+        """The rules that it breaks."""
+        studies = [] if self.study is None else [{"spec": self._spec, "notes": "", "tags": {}, **self.study}]
+        trials = {"s": [self._final[number] for number in sorted(self._final)]}
+        return {one.rule for one in violations(self.calls, Final(studies, trials, {"s": self._files}))}
+
+
+# Each tells a history that keeps a rule, or (`bad`) one that does not.
+
+
+def lost_report(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5, 1: 0.4})
+    story.ends(reports={} if bad else {0: 0.5, 1: 0.4})
+
+
+def lost_report_before_a_prune(story: Story, bad: bool) -> None:
+    story.calls[0].asked["pruner"] = {"name": "median"}
+    story.grant()
+    story.report({0: 0.5, 1: 0.9, 2: 0.8}, "prune")
+    story.ends(reports={0: 0.5, 2: 0.8} if bad else {0: 0.5, 1: 0.9})
+
+
+def lost_trial(story: Story, bad: bool) -> None:
+    story.grant()
+    if not bad:
+        story.ends()
+
+
+def lost_finish(story: Story, bad: bool) -> None:
+    story.grant()
+    story.finish(0.5)
+    story.ends(state="complete", value=0.6 if bad else 0.5)
+
+
+def lost_cancel(story: Story, bad: bool) -> None:
+    story.grant()
+    story.call("cancelTrial", "/studies/s/trials/0/cancel", {}, story.trial(state="cancelled"))
+    story.ends(state="running" if bad else "cancelled")
+
+
+def lost_study(story: Story, bad: bool) -> None:
+    story.call("pauseStudy", "/studies/s/pause", {}, {})
+    story.study = {"name": "s", "state": "running" if bad else "paused", "reason": None, "n_trials": 9}
+
+
+def lost_or_made_up_attempt(story: Story, bad: bool) -> None:
+    story.grant()
+    story.ends(attempt=2 if bad else 1)
+
+
+def lost_or_made_up_file(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5, 1: 0.4})
+    story.put("old", 0)
+    story.put("new", 1)
+    story.ends(reports={0: 0.5, 1: 0.4}, files=[("old", 0, 1) if bad else ("new", 1, 1)])
+
+
+def lost_checkpoint(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5})
+    story.put("new", 0)
+    story.grant(2, resume=None if bad else 0)
+    story.ends(attempt=2, reports={} if bad else {0: 0.5}, files=[("new", 0, 1)])
+
+
+def torn_report(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5, 1: 0.4}, status=None)
+    story.ends(reports={0: 0.5} if bad else {})
+
+
+def made_up_step(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5})
+    story.report({1: 0.4})
+    story.put("new", 0)
+    story.grant(2, resume=0)
+    story.ends(attempt=2, reports={0: 0.5, 1: 0.4} if bad else {0: 0.5}, files=[("new", 0, 1)])
+
+
+def made_up_result(story: Story, bad: bool) -> None:
+    story.grant()
+    story.finish(0.5, status=409 if bad else None)
+    story.ends(state="complete", value=0.5)
+
+
+def duplicated_steps(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5})
+    story.report({0: 0.6}, status=200 if bad else 409)
+    story.ends(reports={0: 0.5})
+
+
+def duplicated_numbers(story: Story, bad: bool) -> None:
+    story.grant()
+    story.ends()
+    story.grant(number=2 if bad else 1)
+    story.ends(number=2 if bad else 1)
+
+
+def duplicated_cells(story: Story, bad: bool) -> None:
+    story.calls[0].asked["sampler"] = {"name": "grid"}
+    for number in range(2):
+        params = {"x": 0} if bad else {"x": number}
+        story.grant(number=number, params=params)
+        story.ends(number=number, params=params)
+
+
+def other_grant(story: Story, bad: bool) -> None:
+    story.grant(request="same")
+    story.grant(number=1 if bad else 0, request="same")
+    story.ends()
+    if bad:
+        story.ends(number=1)
+
+
+def granted_twice(story: Story, bad: bool) -> None:
+    story.grant(lease="same")
+    story.grant(number=1, lease="same" if bad else "other")
+    story.ends()
+    story.ends(number=1)
+
+
+def finished_twice(story: Story, bad: bool) -> None:
+    story.grant()
+    story.finish(0.5)
+    story.finish(0.6, status=200 if bad else 409)
+    story.ends(state="complete", value=0.5)
+
+
+def other_decision(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5}, "prune")
+    story.report({0: 0.5}, "continue" if bad else "prune")
+    story.ends(reports={0: 0.5})
+
+
+def added_twice(story: Story, bad: bool) -> None:
+    for number, x in enumerate((0, 1)):
+        asked = {"trials": [{"params": {"x": x}}]}
+        story.call("addTrials", "/studies/s/trials", asked, {"numbers": [0 if bad else number]})
+        story.ends(number=number, attempt=0, state="waiting")
+
+
+def stale_write(story: Story, bad: bool) -> None:
+    story.grant()
+    story.grant(2)
+    story.report({0: 0.5}, status=200 if bad else 409)
+    story.ends(attempt=2)
+
+
+def overlapping_leases(story: Story, bad: bool) -> None:
+    story.grant(ttl=9.0 if bad else 0.5)
+    story.grant(2)
+    story.ends(attempt=2)
+
+
+def running_backwards(story: Story, bad: bool) -> None:
+    story.grant()
+    story.finish(0.5)
+    story.read(state="running" if bad else "complete", value=0.5)
+    story.ends(state="complete", value=0.5)
+
+
+def revived(story: Story, bad: bool) -> None:
+    story.grant()
+    if bad:
+        story.call("cancelTrial", "/studies/s/trials/0/cancel", {}, story.trial(state="cancelled"))
+    story.grant(2)
+    story.ends(attempt=2)
+
+
+def granted_while_stopped(story: Story, bad: bool) -> None:
+    story.call("pauseStudy", "/studies/s/pause", {}, {})
+    if not bad:
+        story.call("resumeStudy", "/studies/s/resume", {}, {})
+    story.grant()
+    story.ends()
+    story.study = {"name": "s", "state": "paused" if bad else "running", "reason": None, "n_trials": 9}
+
+
+def not_found(story: Story, bad: bool) -> None:
+    if bad:
+        story.grant()
+    story.read(status=404)
+    story.grant(request="r1")
+    story.ends()
+
+
+def wrong_counts(story: Story, bad: bool) -> None:
+    story.grant()
+    story.finish(0.5)
+    counts = {"complete": 0 if bad else 1, "pruned": 0, "failed": 0, "cancelled": 0}
+    story.call("getStudy", "/studies/s", None, {"state": "running", "counts": counts})
+    story.ends(state="complete", value=0.5)
+
+
+def unexpected_status(story: Story, bad: bool) -> None:
+    story.call("getStudy", "/studies/s", status=500 if bad else 503)
+
+
+CASES = {
+    "lost report": lost_report,
+    "lost report before a prune": lost_report_before_a_prune,
+    "lost trial": lost_trial,
+    "lost finish": lost_finish,
+    "lost cancel": lost_cancel,
+    "lost study": lost_study,
+    "lost or made-up attempt": lost_or_made_up_attempt,
+    "lost or made-up file": lost_or_made_up_file,
+    "lost checkpoint": lost_checkpoint,
+    "torn report": torn_report,
+    "made-up step": made_up_step,
+    "made-up result": made_up_result,
+    "duplicated: steps": duplicated_steps,
+    "duplicated: numbers": duplicated_numbers,
+    "duplicated: cells": duplicated_cells,
+    "duplicated: other grant": other_grant,
+    "duplicated: grant": granted_twice,
+    "duplicated: finish": finished_twice,
+    "duplicated: decision": other_decision,
+    "duplicated: added": added_twice,
+    "stale write": stale_write,
+    "overlapping leases": overlapping_leases,
+    "out of order": running_backwards,
+    "out of order: revived": revived,
+    "out of order: stopped": granted_while_stopped,
+    "out of order: not found": not_found,
+    "out of order: counts": wrong_counts,
+    "unexpected status": unexpected_status,
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_finds_what_breaks_it_and_passes_its_neighbour(rule):
+    good, bad = Story(), Story()
+    CASES[rule](good, False)
+    CASES[rule](bad, True)
+    assert good.broken() == set()
+    assert rule in bad.broken()
+
+
+def test_a_repeated_finish_may_be_answered_after_the_next_grant():
+    story = Story()
+    story.grant()
+    story.finish(None, "failed", then="waiting")
+    story.grant(2)
+    story.finish(None, "failed", then="waiting")
+    story.ends(attempt=2, outcomes=("failed", None))
+    assert story.broken() == set()
+
+
+def test_a_write_without_an_answer_or_with_503_may_be_there_or_not():
+    for status in (None, 503):
+        for is_there in (True, False):
+            story = Story()
+            story.grant()
+            story.report({0: 0.5, 1: 0.4}, status=status)
+            story.finish(0.5, status=status)
+            there = {"state": "complete", "value": 0.5, "reports": {0: 0.5, 1: 0.4}}
+            story.ends(**(there if is_there else {}))
+            assert story.broken() == set()
+
+
+def test_an_attempt_whose_grant_was_lost_proves_nothing_about_the_curve_before_it():
+    story = Story()
+    story.grant()
+    story.report({0: 0.5})
+    asked = {"request_id": "lost", "worker": "w2", "trainers": ["external"]}
+    story.call("acquireLeases", "/leases", asked, status=None)
+    story.ends(attempt=2)
+    assert story.broken() == set()
+
+
+def test_a_result_of_an_attempt_that_is_not_the_last_is_made_up():
+    story = Story()
+    story.grant()
+    story.grant(2)
+    story.finish(0.5, status=None)
+    story.ends(state="complete", value=0.5, attempt=2)
+    assert story.broken() == {"made-up result"}
+
+
+def test_of_a_history_that_goes_on_the_calls_alone_are_judged():
+    story = Story()
+    story.grant()
+    story.report({0: 0.5}, status=None)
+    story.read(reports={0: 0.5})
+    assert violations(story.calls, None) == []
+
+
+def test_nothing_is_expected_of_a_deleted_study():
+    story = Story()
+    story.grant()
+    story.finish(0.5)
+    story.call("deleteStudy", "/studies/s", status=204)
+    story.study = None
+    assert story.broken() == set()
+
+
+def test_a_fault_that_no_longer_fits_the_source_is_told(tmp_path):
+    with pytest.raises(mutants.Unfit):
+        mutants.mutate(tmp_path, [mutants.Edit("leases.py", "a text that is not there", "")])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_fits_the_source(fault, tmp_path):
+    mutants.mutate(tmp_path, FAULTS[fault])
+    for edit in FAULTS[fault]:
+        path = tmp_path / "service" / edit.file
+        compile(path.read_text(), path, "exec")
+
+
+@pytest.mark.slow
+def test_each_server_with_a_fault_is_found_out_and_the_true_one_is_clean(make_database):
+    urls = [make_database() for _ in range(len(FAULTS) + 1)]
+    with mutants.server(urls.pop()) as (url, token):
+        true = asyncio.run(mutants.judge("the server as it is", url, token, seed=1000, rounds=2))
+    assert [str(violation) for violation in true.found] == []
+    verdicts = asyncio.run(mutants.judge_all(list(FAULTS), urls, lambda verdict: None))
+    assert [verdict.name for verdict in verdicts if not verdict.found] == []
