@@ -85,7 +85,8 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         await beat(app.state.context, tolerated=TICK)  # before any lease is seen as expired for want of a server
         clockwork = asyncio.create_task(tick_for_ever(app.state.context))
         housekeeping = asyncio.create_task(keep_for_ever(app.state.context))
-        await asyncio.to_thread(import_module, search.SAMPLERS["sobol"])  # slow to load: not within a first lease
+        # Slow to load: not within a first lease, and not while workers wait for a server that comes back.
+        app.state.loading = asyncio.create_task(asyncio.to_thread(import_module, search.SAMPLERS["sobol"]))
         yield
         app.state.context.stopping = True
         app.state.context.bell.ring()
