@@ -78,9 +78,11 @@ def stage(lease_seconds="60"):
     folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
     try:
         one = Stage(folder, lease_seconds)
-        yield one
-        for server in reversed(one.servers):
-            server.stop()
+        try:
+            yield one
+        finally:
+            for server in reversed(one.servers):
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

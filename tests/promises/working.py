@@ -92,7 +92,7 @@ def outage(lease_seconds=4.0, kills=2):
                 most = max(before) + 3
 
                 def on(most=most):
-                    running = server.client.list_trials("p4", state="running")
+                    running = list(server.client.list_trials("p4", state="running"))
                     return len(running) == 2 and all((trial.last_step or 0) >= most for trial in running)
 
                 eventually(on, f"both trials run ({turn})")
