@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -58,7 +59,13 @@ def _plainly() -> Iterator[None]:
 
 
 def _settings(**flags: Any) -> Settings:  # Any: each flag's own type
-    return Settings(**{name: value for name, value in flags.items() if value is not None})
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:  # its own words would repeat what was set, secrets too
+        for one in error.errors(include_input=False, include_url=False, include_context=False):
+            name = f"{one['loc'][0]}: " if one["loc"] else ""
+            typer.echo(f"trialbook-server: {name}{one['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command("serve")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from service.__main__ import app
 from service.settings import Settings, as_asyncpg, default_data_folder
 
 
@@ -69,3 +71,24 @@ def test_another_databases_url_is_refused() -> None:
 def test_root_and_others_have_data_folders_of_their_own() -> None:
     assert default_data_folder(root=True) == Path("/var/lib/trialbook")
     assert default_data_folder(root=False) == Path.home() / ".local/share/trialbook"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"TOKEN_FILE": "/nothing"}, "set token or token_file, not both"),
+        ({"TRUSTED_PROXIES": "anybody"}, "'anybody' does not appear to be an IPv4 or IPv6 network"),
+        ({"ALLOWED_HOSTS": "https://a"}, "allowed_hosts are names without scheme"),
+        ({"PORT": "99999"}, "port: Input should be less than or equal to 65535"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_a_line_that_repeats_no_secret(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TOKEN": "hush-hush", "DATABASE_URL": "postgresql://u:hush@h/d", **variables}.items():
+        monkeypatch.setenv(f"TRIALBOOK_{name}", value)
+    answer = CliRunner().invoke(app, ["serve"])
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("trialbook-server: ") and answer.stderr.count("\n") == 1
+    assert said in answer.stderr
+    assert "hush" not in answer.output
