@@ -26,6 +26,7 @@ RULES: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "made-up result": outcomes.made_up_result,
     "duplicated: steps": curves.conflicting_steps,
     "duplicated: numbers": outcomes.wrong_number_of_trials,
+    "over budget": outcomes.over_budget,
     "duplicated: cells": outcomes.same_cell,
     "duplicated: other grant": repeats.other_grant,
     "duplicated: grant": repeats.granted_twice,

@@ -27,7 +27,7 @@ GRID = {"a": {"type": "int", "low": 1, "high": 4}, "b": {"type": "categorical", 
 STUDIES: dict[str, dict[str, Any]] = {
     "plain": {"space": SPACE, "sampler": {"name": "random", "seed": 0}, "budget": {"n_trials": 14}},
     "grid": {"space": GRID, "sampler": {"name": "grid"}, "budget": {"n_trials": 12}},
-    "pruned": {"space": SPACE, "budget": {"n_trials": 8}, "pruner": {"name": "median", "n_startup_trials": 1}},
+    "pruned": {"space": SPACE, "budget": {"n_trials": 10}, "pruner": {"name": "median", "n_startup_trials": 1}},
     "frail": {"space": SPACE, "budget": {"n_trials": 4}, "trial": {"max_attempts": 2}},
 }
 
@@ -112,12 +112,12 @@ class Round:
         body: dict[str, Any] = {"worker": worker, "trainers": ["external"]}
         body |= {"request_id": f"{study}-{next(self._numbers)}"}
         body |= {"study": study, "count": count, "wait_seconds": 0.1}
-        times = 2 if self._happens(0.15) else 1
+        times = 2 if self._happens(0.25) else 1
 
         def ask(*, lost: bool = False) -> Awaitable[Any]:
             return self._recorder.call(worker, "acquireLeases", "POST", "/leases", body, lost=lost)
 
-        if self._happens(0.1):
+        if self._happens(0.15):
             await ask(lost=True)
         answers = [one for one in await asyncio.gather(*(ask() for _ in range(times))) if one is not None]
         if any(one.get("reason") == "study-finished" for one in answers):

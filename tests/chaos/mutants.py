@@ -41,13 +41,20 @@ class Unfit(Exception):
 
 def mutate(folder: Path, edits: Sequence[Edit]) -> None:
     """Put a copy of the service into a folder, with these edits. Raises Unfit."""
-    shutil.copytree(ROOT / "service", folder / "service", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "service", folder / "service", ignore=shutil.ignore_patterns("*.pyc.*"))
+    for file, source in edited(edits).items():
+        (folder / "service" / file).write_text(source)
+
+
+def edited(edits: Sequence[Edit]) -> dict[str, str]:
+    """The sources of the files that these edits change, by name. Raises Unfit."""
+    sources: dict[str, str] = {}
     for edit in edits:
-        path = folder / "service" / edit.file
-        source = path.read_text()
+        source = sources.get(edit.file) or (ROOT / "service" / edit.file).read_text()
         if (count := source.count(edit.true)) != 1:
             raise Unfit(f"{edit.file} holds {count} times: {edit.true}")
-        path.write_text(source.replace(edit.true, edit.false))
+        sources[edit.file] = source.replace(edit.true, edit.false)
+    return sources
 
 
 @contextmanager

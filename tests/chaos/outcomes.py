@@ -229,6 +229,18 @@ def wrong_number_of_trials(facts: Facts) -> Iterator[Found]:
             yield Found(study.name, None, f"the cells of its grid that were tried are {cells}")
 
 
+def over_budget(facts: Facts) -> Iterator[Found]:
+    """At no instant have more trials been granted than the largest budget that was asked for."""
+    for study in _known(facts):
+        budgets = [call.asked.get("budget") for call in (*study.calls["createStudy"], *study.calls["updateStudy"])]
+        limits = [budget.get("n_trials") for budget in budgets if budget]
+        granted = [trial for trial in study.trials.values() if trial.told]
+        if limits and None not in limits and len(granted) > max(limits):
+            first = sorted((trial.told[0][0] for trial in granted), key=lambda call: call.ended)
+            what = f"{len(granted)} trials are granted of a budget of {max(limits)}"
+            yield Found(study.name, None, what, tuple(first[max(limits) :]))
+
+
 def same_cell(facts: Facts) -> Iterator[Found]:
     """No two trials that a grid has made have the same params."""
     for study in _known(facts):

@@ -2,100 +2,13 @@
 server with a fault put in on purpose is found out, while nothing is found at the true one."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from tests.chaos import mutants
 from tests.chaos.checker import RULES, violations
-from tests.chaos.faults import FAULTS
-from tests.chaos.history import Call, Final
-
-SHA = {"old": "0" * 64, "new": "1" * 64}
-
-
-class Story:
-    """A history by hand, of one study `s`: each call takes a second, and another one passes until the next."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.calls: list[Call] = []
-        self.now = 0.0
-        self._final: dict[int, dict[str, Any]] = {}
-        self._files: dict[int, list[dict[str, Any]]] = {}
-        self._spec = {"name": "s", **spec}
-        self.study: dict[str, Any] | None = {"name": "s", "state": "running", "reason": None, "n_trials": 9}
-        self.call("createStudy", "/studies", self._spec, status=201)
-
-    def call(
-        self, operation: str, path: str, asked: Any = None, answer: Any = None, *, status: int | None = 200, takes=1.0
-    ) -> Call:
-        """Any call; status None: its answer was lost."""
-        outcome = "unknown" if status is None else "ok" if status < 300 else "refused"
-        answer = answer if outcome == "ok" else None
-        call = Call("c", operation, f"/api/v1{path}", asked, self.now, self.now + takes, outcome, status, answer)
-        self.calls.append(call)
-        self.now += takes + 1
-        return call
-
-    def grant(
-        self, attempt=1, resume=None, *, number=0, ttl=0.5, request=None, lease=None, params=None, **more
-    ) -> None:
-        """A lease of a trial."""
-        one = {"study": "s", "number": number, "attempt": attempt, "params": params or {"x": number}}
-        one |= {"lease": lease or f"{number}.{attempt}", "ttl_seconds": ttl, "resume_step": resume, "seed": 1}
-        asked = {"request_id": request or f"r{len(self.calls)}", "worker": f"w{attempt}", "trainers": ["external"]}
-        self.call("acquireLeases", "/leases", asked, {"leases": [one]}, **more)
-
-    def under(self, operation: str, action: str, asked: Any = None, answer: Any = None, *, lease="0.1", **more) -> Call:
-        """A call under a lease."""
-        return self.call(operation, f"/leases/{lease}/{action}", asked, answer, **more)
-
-    def report(self, steps: dict[int, float], decision="continue", **more) -> None:
-        """A batch of losses by step."""
-        asked = {"reports": [{"step": step, "metrics": {"loss": loss}} for step, loss in steps.items()]}
-        self.under("report", "reports", asked, {"decision": decision, "ttl_seconds": 0.5}, **more)
-
-    def put(self, sha: str, step: int, **more) -> None:
-        """A checkpoint."""
-        self.under("putArtifact", f"artifacts/checkpoint?sha256={SHA[sha]}&step={step}", None, {}, **more)
-
-    def finish(self, value: float | None = 0.5, state="complete", *, then=None, attempt=1, **more) -> None:
-        """A result; `then`: the state that its answer shows."""
-        asked = {"state": state, "value": value, "error": None, "attributes": {}}
-        answer = self.trial(state=then or state, value=value, attempt=attempt)
-        self.under("finishTrial", "finish", asked, answer, lease=f"0.{attempt}", **more)
-
-    def read(self, *, number=0, status=200, **shown: Any) -> None:
-        """A look at a trial."""
-        self.call("getTrial", f"/studies/s/trials/{number}", None, self.trial(number=number, **shown), status=status)
-
-    def trial(self, *, number=0, state="running", attempt=1, reports=None, outcomes=(), **more: Any) -> dict[str, Any]:
-        """A trial as getTrial shows it."""
-        steps = reports or {}
-        attempts = [
-            {"attempt": one, "worker": f"w{one}", "outcome": outcomes[one - 1] if outcomes else None}
-            for one in range(1, attempt + 1)
-        ]
-        curve = [{"step": step, "metrics": {"loss": loss}} for step, loss in steps.items()]
-        shown = {"number": number, "state": state, "attempt": attempt, "params": {"x": number}, "reports": curve}
-        shown |= {"last_step": max(steps, default=None), "value": None, "error": None, "attributes": {}}
-        return {**shown, "attempts": attempts, "explanation": {}, "reason": None, **more}
-
-    def ends(self, *, files=(), number=0, **shown: Any) -> None:
-        """A trial in the end, with its checkpoint as (sha, step, attempt)."""
-        self._final[number] = self.trial(number=number, **shown)
-        names = ("sha256", "step", "attempt")
-        self._files[number] = [
-            {"name": "checkpoint", **dict(zip(names, (SHA[sha], step, attempt), strict=True))}
-            for sha, step, attempt in files
-        ]
-
-    def broken(self) -> set[str]:
-        """The rules that it breaks."""
-        studies = [] if self.study is None else [{"spec": self._spec, "notes": "", "tags": {}, **self.study}]
-        trials = {"s": [self._final[number] for number in sorted(self._final)]}
-        return {one.rule for one in violations(self.calls, Final(studies, trials, {"s": self._files}))}
-
+from tests.chaos.faults import FAULTS, WITHOUT_SUGGESTER, Edit
+from tests.chaos.story import Story
 
 # Each tells a history that keeps a rule, or (`bad`) one that does not.
 
@@ -190,6 +103,13 @@ def duplicated_numbers(story: Story, bad: bool) -> None:
     story.ends()
     story.grant(number=2 if bad else 1)
     story.ends(number=2 if bad else 1)
+
+
+def over_budget(story: Story, bad: bool) -> None:
+    story.calls[0].asked["budget"] = {"n_trials": 2}
+    for number in range(3 if bad else 2):
+        story.grant(number=number)
+        story.ends(number=number)
 
 
 def duplicated_cells(story: Story, bad: bool) -> None:
@@ -308,6 +228,7 @@ CASES = {
     "made-up result": made_up_result,
     "duplicated: steps": duplicated_steps,
     "duplicated: numbers": duplicated_numbers,
+    "over budget": over_budget,
     "duplicated: cells": duplicated_cells,
     "duplicated: other grant": other_grant,
     "duplicated: grant": granted_twice,
@@ -392,17 +313,15 @@ def test_nothing_is_expected_of_a_deleted_study():
     assert story.broken() == set()
 
 
-def test_a_fault_that_no_longer_fits_the_source_is_told(tmp_path):
+def test_a_fault_that_no_longer_fits_the_source_is_told():
     with pytest.raises(mutants.Unfit):
-        mutants.mutate(tmp_path, [mutants.Edit("leases.py", "a text that is not there", "")])
+        mutants.edited([Edit("leases.py", "a text that is not there", "")])
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_fits_the_source(fault, tmp_path):
-    mutants.mutate(tmp_path, FAULTS[fault])
-    for edit in FAULTS[fault]:
-        path = tmp_path / "service" / edit.file
-        compile(path.read_text(), path, "exec")
+def test_each_fault_fits_the_source(fault):
+    for file, source in mutants.edited((*FAULTS[fault], WITHOUT_SUGGESTER)).items():
+        compile(source, file, "exec")
 
 
 @pytest.mark.slow
