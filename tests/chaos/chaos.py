@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,21 +22,26 @@ from typing import Any
 import httpx
 
 from tests.chaos import history
-from tests.chaos.checker import Violation, violations
 from tests.chaos.clients import LEASE_SECONDS, Asker, Board, Caller, Owner
-from tests.chaos.facts import TrialFacts, gather, is_possible
 from tests.chaos.history import Call, Final
 from tests.chaos.load import read_final
 from tests.chaos.proxy import Network
+from tests.chaos.report import Report, judge
 from tests.end_to_end.machines import Worker
 from tests.promises.stage import Stage
 
 WORKERS, ASKERS = 4, 12
 PAUSES = (0.5, 2.5)  # seconds between two faults
 END_SECONDS = 150.0  # until all studies are over once there are no faults
-FORGIVEN = 16.0  # seconds that leases last after an outage, at least
-RELEASE_BAR = 5.0  # seconds from a lease's end to the trial's next one
-FAULTS = {"kill worker": 5, "stop worker": 3, "kill server": 2, "kill PostgreSQL": 1, "stop PostgreSQL": 1}
+FAULTS = {
+    "kill worker": 5,
+    "stop worker": 3,
+    "kill server": 2,
+    "kill PostgreSQL": 1,
+    "quit PostgreSQL": 1,  # as `pg_ctl restart -m immediate` does
+    "stop PostgreSQL": 1,
+}
+ALL_KINDS, WORKERS_ONLY = 60.0, 40.0  # seconds in turn: leases expire on time only where no outage puts it off
 TRAIN = """
 import time
 import numpy as np
@@ -55,40 +59,6 @@ def train(trial):
         raise RuntimeError("out of luck")
     return value
 """
-
-
-@dataclass
-class Report:
-    """What happened in a run."""
-
-    seconds: float
-    faults: Counter[str]
-    calls: list[Call]
-    violations: list[Violation]
-    problems: list[str] = field(default_factory=list)  # what is wrong apart from the history
-    waits: list[float] = field(default_factory=list)  # seconds from a lease's end to the next one, outages apart
-    trials: Counter[str] = field(default_factory=Counter)  # in the end, by state
-    studies: Counter[str] = field(default_factory=Counter)
-    again: int = 0  # attempts beyond the first
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether all promises were kept."""
-        return not self.violations and not self.problems
-
-    def __str__(self) -> str:
-        by_call = Counter((call.operation, call.outcome) for call in self.calls)
-        names = sorted({name for name, _ in by_call if " " not in name})
-        outcomes = ("ok", "refused", "unknown")
-        lines = [f"{self.seconds:.0f} s", f"{'calls':16}" + "".join(f"{one:>10}" for one in outcomes)]
-        lines += [f"{name:16}" + "".join(f"{by_call[name, one]:10}" for one in outcomes) for name in names]
-        lines.append("faults: " + ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items())))
-        lines.append("studies: " + ", ".join(f"{count} {name}" for name, count in sorted(self.studies.items())))
-        lines.append("trials: " + ", ".join(f"{count} {name}" for name, count in sorted(self.trials.items())))
-        slowest = f"{max(self.waits):.2f} s at the slowest of {len(self.waits)}" if self.waits else "none to see"
-        lines.append(f"attempts beyond the first: {self.again}; leased again after its lease's end: {slowest}")
-        lines.append(f"violations: {len(self.violations)}, problems: {len(self.problems)}")
-        return "\n".join([*lines, *self.problems, *map(str, self.violations)])
 
 
 class Chaos:
@@ -109,19 +79,35 @@ class Chaos:
 
     async def run(self, seconds: float) -> Report:
         """So many seconds of faults, then peace until all studies are over, then the judgement."""
-        begun = time.monotonic()
+        clock = time.time() - time.monotonic()
         with (self._folder / "server.log").open("wb") as log:
             self._stage = await asyncio.to_thread(Stage, self._folder / "data", str(LEASE_SECONDS), log=log)
-            self._network = Network(lambda: self._stage.server.url, self._seed, self._calls.append)
+            self._network = Network(lambda: self._stage.server.url, self._seed, self._keep)
             try:
                 await self._network.start()
                 await self._begin()
+                begun = time.monotonic()
                 await self._strike(begun + seconds)
                 await self._make_peace()
+                await self._network.settle()
                 final = await self._read()
             finally:
                 await self._close()
-        return self._judge(final, time.monotonic() - begun)
+        if (code := self._stage.server.ended()) != 0:
+            self._problems.append(f"the server left with {code}")
+        return judge(
+            self._calls,
+            final,
+            seconds=time.monotonic() - begun,
+            faults=self._faults + self._network.faults,
+            problems=self._problems,
+            outages=self._outages,
+            clock=clock,
+        )
+
+    def _keep(self, call: Call) -> None:
+        self._calls.append(call)
+        history.write(self._folder / "history.jsonl", [call])
 
     async def _begin(self) -> None:
         token = self._stage.server.token
@@ -140,10 +126,13 @@ class Chaos:
         self._workers[name] = Worker(server, name, None, "--trainer", "train:train", source=TRAIN)
 
     async def _strike(self, until: float) -> None:
-        """One fault after another; the first few are one of each kind, however little time there is."""
-        first = self._chance.sample(list(FAULTS), len(FAULTS))
+        """One fault after another; the first few are one of each kind, however little time there is.
+        In the last part of each turn they strike workers only."""
+        first, begun = self._chance.sample(list(FAULTS), len(FAULTS)), time.monotonic()
         while (left := until - time.monotonic()) > 0 or first:
-            kind = first.pop() if first else self._chance.choices(list(FAULTS), weights=list(FAULTS.values()))[0]
+            is_any = (time.monotonic() - begun) % (ALL_KINDS + WORKERS_ONLY) < ALL_KINDS
+            kinds = {kind: weight for kind, weight in FAULTS.items() if is_any or kind.endswith("worker")}
+            kind = first.pop() if first else self._chance.choices(list(kinds), weights=list(kinds.values()))[0]
             self._faults[kind] += 1
             await self._strikes[kind](self)
             self._say(f"{left:5.0f} s left, {len(self._calls)} calls, {self._board.trials} trials told, {kind}")
@@ -168,8 +157,14 @@ class Chaos:
         self._outages.append((begun, time.monotonic()))
 
     async def _kill_postgres(self) -> None:
+        await self._end_postgres(signal.SIGKILL)
+
+    async def _quit_postgres(self) -> None:
+        await self._end_postgres(signal.SIGQUIT)
+
+    async def _end_postgres(self, number: signal.Signals) -> None:
         begun = time.monotonic()
-        self._stage.kill_postgres()
+        self._stage.end_postgres(number)
         await self._until_ready()
         self._outages.append((begun, time.monotonic()))
 
@@ -186,6 +181,7 @@ class Chaos:
         "stop worker": _stop_worker,
         "kill server": _kill_server,
         "kill PostgreSQL": _kill_postgres,
+        "quit PostgreSQL": _quit_postgres,
         "stop PostgreSQL": _stop_postgres,
     }
 
@@ -208,6 +204,9 @@ class Chaos:
             if (code := worker.ended()) is not None:
                 self._problems.append(f"{name} ended by itself with {code}: {worker.said()}")
                 self._start_worker(name, self._addresses[name])
+        if (code := self._stage.server.ended()) is not None:
+            self._problems.append(f"the server ended by itself with {code}")
+            self._stage.server.start()
         for caller in self._callers:
             self._problems += [f"{caller.name}: {error!r}" for error in caller.errors]
             caller.errors.clear()
@@ -220,7 +219,7 @@ class Chaos:
         self._wake_and_look(all_of_them=True)
         deadline = time.monotonic() + END_SECONDS
         while (names := self._board.open()) and time.monotonic() < deadline:
-            self._say(f"no more faults, {len(names)} studies go on")
+            self._say(f"no more faults, there go on: {', '.join(names)}")
             await asyncio.to_thread(lambda names=names: [owner.resume(name) for name in names])
             await asyncio.sleep(0.5)
             self._wake_and_look()
@@ -250,50 +249,22 @@ class Chaos:
         for worker in self._workers.values():
             await asyncio.to_thread(worker.close)
         await self._network.close()
-        self._calls += self._network.lost()
+        for call in self._network.lost():
+            self._keep(call)
         await asyncio.to_thread(self._stage.server.stop)
-
-    def _judge(self, final: Final, seconds: float) -> Report:
-        faults = self._faults + self._network.faults
-        report = Report(seconds, faults, self._calls, violations(self._calls, final), self._problems)
-        report.studies = Counter(study["state"] for study in final.studies)
-        trials = [trial for found in final.trials.values() for trial in found]
-        report.trials = Counter(trial["state"] for trial in trials)
-        report.again = sum(max(0, trial["attempt"] - 1) for trial in trials)
-        for trial in gather(self._calls, final).trials:
-            report.waits += self._waits(trial)
-        slow = [wait for wait in report.waits if wait > RELEASE_BAR]
-        report.problems += [f"a trial was leased again only {wait:.1f} s after its lease's end" for wait in slow]
-        return report
-
-    def _waits(self, trial: TrialFacts) -> list[float]:
-        """Seconds from the end of each lease that expired to the next one, where no outage or pause was near."""
-        found = []
-        for one in (trial.final or {}).get("attempts", ()):
-            attempt = one["attempt"]
-            grants = trial.grants.get(attempt), trial.grants.get(attempt + 1)
-            if one["outcome"] != "expired" or grants[0] is None or grants[1] is None:
-                continue
-            renewals = [call.ended for call in trial.writes[attempt] if is_possible(call)]
-            end = max([grants[0].call.ended, *renewals]) + LEASE_SECONDS
-            granted = grants[1].call.ended
-            near = any(begun < granted and ended + FORGIVEN > end - LEASE_SECONDS for begun, ended in self._outages)
-            if not near and not trial.study.startswith("own"):  # of those there may be too few workers awake
-                found.append(granted - end)
-        return found
 
 
 async def run(seconds: float, seed: int, say: Callable[[str], None] = lambda _: None) -> Report:
     """A run in a folder of its own, which stays, with history and log, only where something was wrong."""
     folder = Path(tempfile.mkdtemp(prefix="trialbook-test-"))
     (folder / "data").mkdir(mode=0o700)
-    report = None
     try:
         report = await Chaos(folder, seed, say).run(seconds)
-        return report
-    finally:
-        if report is not None and report.is_clean:
-            shutil.rmtree(folder, ignore_errors=True)
-        elif report is not None:
-            history.write(folder / "history.jsonl", report.calls)
-            report.problems.append(f"history and log: {folder}")
+    except BaseException as error:
+        error.add_note(f"history and log: {folder}")
+        raise
+    if report.is_clean:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        report.problems.append(f"history and log: {folder}")
+    return report

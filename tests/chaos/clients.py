@@ -6,6 +6,7 @@ Each is a thread with the product's own client, which repeats a call until it is
 import itertools
 import random
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -18,14 +19,16 @@ WAIT = 0.05  # seconds between two things that a client does
 LAST_STEP = 6
 FLOAT = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
 GRID = {"a": {"type": "int", "low": 1, "high": 5}, "b": {"type": "categorical", "choices": ["u", "v", "w"]}}
+INTERFERENCES = ("pause", "cancel trial", "cancel", "pause", "cancel trial", "delete")
+BETWEEN = (1.5, 4.0)  # seconds between two of them
 KINDS: dict[str, dict[str, Any]] = {
     "own": {"trainer": "train:train", "space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 16}},
     "random": {"space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 30}},
+    "given": {"space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 12}},
     "grid": {"space": GRID, "sampler": {"name": "grid"}, "budget": {"n_trials": 15}},
     "own-grid": {"trainer": "train:train", "space": GRID, "sampler": {"name": "grid"}, "budget": {"n_trials": 15}},
     "pruned": {"space": FLOAT, "budget": {"n_trials": 25}, "pruner": {"name": "median", "n_startup_trials": 2}},
     "gp": {"space": FLOAT, "sampler": {"name": "gp", "n_startup_trials": 4}, "budget": {"n_trials": 10}},
-    "given": {"space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 12}},
 }
 
 
@@ -138,6 +141,7 @@ class Owner(Caller):
 
     def __init__(self, *rest: Any, keeps: int = 6) -> None:
         super().__init__(*rest)
+        self._interferences, self._next = itertools.cycle(INTERFERENCES), 0.0
         self._keeps, self._kinds, self._numbers = keeps, itertools.cycle(KINDS), itertools.count()
         self.submits = True
 
@@ -169,17 +173,22 @@ class Owner(Caller):
         self._interfere(name, trials)
 
     def _interfere(self, name: str, trials: list[wire.Trial]) -> None:
-        if self.submits and self.happens(0.03):
+        if not (self.submits and trials and time.monotonic() > self._next):
+            return
+        self._next = time.monotonic() + self.chance.uniform(*BETWEEN)
+        kind = next(self._interferences)
+        if kind == "pause":
             try:
                 self.client.pause_study(name)
                 self.stopping.wait(self.chance.uniform(0, 2))
             finally:
                 self.resume(name)
-        elif self.submits and trials and self.happens(0.05):
-            self.client.cancel_trial(name, self.chance.choice(trials).number)
-        elif self.submits and self.happens(0.004):
+        elif kind == "cancel trial":
+            going_on = [trial for trial in trials if trial.state in ("waiting", "running")]
+            self.client.cancel_trial(name, self.chance.choice(going_on or trials).number)
+        elif kind == "cancel":
             self.client.cancel_study(name)
-        elif self.submits and self.happens(0.004):
+        else:
             self.board.deleted.add(name)
             self.client.delete_study(name)
             self.board.close(name)

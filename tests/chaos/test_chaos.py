@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos.chaos import FAULTS, run
 from tests.chaos.proxy import CHANCES
+from tests.chaos.report import INTERFERENCES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 SECONDS, SEED = 45, 20
@@ -15,5 +16,6 @@ def test_struck_from_all_sides_the_service_keeps_its_promises():
     report = asyncio.run(run(SECONDS, SEED))
     assert report.is_clean, str(report)
     assert set(report.faults) >= {*FAULTS, *CHANCES}
+    assert report.interfered == set(INTERFERENCES)
     assert report.trials["complete"] > 50
     assert report.again > 0

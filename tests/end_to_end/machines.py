@@ -45,6 +45,10 @@ class Server:
         self._port = urlsplit(self.url).port
         self.client = Client(self.url, self.token, deadline=PATIENCE)
 
+    def ended(self):
+        """Its exit code, None while it runs."""
+        return self._process.poll()
+
     def kill(self):
         """As kill -9, or a power cut without the disk's: nothing is tidied up."""
         self._end(signal.SIGKILL)

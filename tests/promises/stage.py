@@ -47,9 +47,13 @@ class Stage:
 
     def kill_postgres(self):
         """As kill -9 of the server process; its children notice and end."""
+        self.end_postgres(signal.SIGKILL)
+
+    def end_postgres(self, number):
+        """Send a signal that ends it to PostgreSQL's server process: with SIGQUIT it leaves all as it is, at once."""
         if (pid := self.postgres) is not None:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
     def signal_postgres(self, number):
         """Send a signal to all of PostgreSQL's processes."""
