@@ -124,9 +124,14 @@ async def _check_token(context: Context, token: str) -> Holder:
 async def _check_session(context: Context, cookie: str) -> Holder:
     holder = await store.find_session(context.db, sha256(cookie))
     if holder is None:
-        context.checked.forget(sha256(cookie))
+        context.checked.forget(_as_session(cookie))
         raise Unauthorized
-    return _remember(context, sha256(cookie), holder)
+    return _remember(context, _as_session(cookie), holder)
+
+
+def _as_session(cookie: str) -> bytes:
+    """What a session is remembered by: never what a token would be, so that neither passes for the other."""
+    return sha256(f"session {cookie}")
 
 
 def _remembered(context: Context, hashed: bytes) -> Holder | None:
@@ -176,7 +181,7 @@ async def is_welcome(request: Request) -> bool:
     """Whether whom a request speaks for may still call, for what takes long; up to `REMEMBERED` seconds behind."""
     context: Context = request.app.state.context
     token, cookie = _bearer(request), session_cookie(request)
-    if context.settings.no_auth or _remembered(context, sha256(token or cookie or "")):
+    if context.settings.no_auth or _remembered(context, sha256(token) if token else _as_session(cookie or "")):
         return True
     try:
         await (_check_token(context, token) if token else _check_session(context, cookie or ""))

@@ -189,6 +189,17 @@ async def test_a_submitter_asks_for_trials_of_its_owner_s_studies_only(serve):
     assert len(granted.json()["leases"]) == 1
 
 
+async def test_a_session_s_cookie_is_no_token_and_a_token_no_cookie(serve):
+    async with serve() as client:
+        await client.post("/session", json={"token": "first"}, headers=BROWSER)
+        cookie = client.cookies[auth.COOKIE]
+        seen = await client.get("/api/v1/studies", headers=BROWSER)
+        client.cookies.clear()
+        as_token = await client.get("/api/v1/studies", headers={"authorization": f"Bearer {cookie}"})
+        as_cookie = await client.get("/api/v1/studies", headers={**BROWSER, "cookie": f"{auth.COOKIE}=first"})
+    assert (seen.status_code, as_token.status_code, as_cookie.status_code) == (200, 401, 401)
+
+
 async def test_one_link_used_by_many_at_one_instant_opens_one_session(serve):
     async with serve() as client:
         context = client.app.state.context
