@@ -190,9 +190,13 @@ FAULTS: dict[str, tuple[Edit, ...]] = {
         Edit("store/trials.py", "async def find_trial(", "_cache: dict = {}\n\n\nasync def find_trial("),
     ),
 }
-# A mutant makes no suggestions by model, so it saves the process that does; nothing else may be missing.
-WITHOUT_SUGGESTER = Edit(
-    "serving.py",
-    "asyncio.create_task(keep_suggesting(url, app.state.metrics))",
-    "asyncio.create_task(asyncio.sleep(3600))",
+# A mutant makes no suggestions by model, so it saves the process that does and what would be loaded for one. Nothing else
+# may be missing.
+SPARED = (
+    Edit(
+        "serving.py",
+        "asyncio.create_task(keep_suggesting(url, app.state.metrics))",
+        "asyncio.create_task(asyncio.sleep(3600))",
+    ),
+    Edit("app.py", 'search.SAMPLERS["sobol"]', 'search.SAMPLERS["random"]'),
 )

@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 from service.store.database import dsn_of
 from service.store.postgres import EmbeddedPostgres
 from tests.chaos.checker import Violation, violations
-from tests.chaos.faults import FAULTS, WITHOUT_SUGGESTER, Edit
+from tests.chaos.faults import FAULTS, SPARED, Edit
 from tests.chaos.history import Call
 from tests.chaos.load import LEASE_SECONDS, play
 
@@ -71,7 +71,7 @@ def server(database_url: str, edits: Sequence[Edit] = ()) -> Iterator[tuple[str,
     process = None
     try:
         if edits:
-            mutate(folder, (*edits, WITHOUT_SUGGESTER))
+            mutate(folder, (*edits, *SPARED))
         place = folder if edits else ROOT
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos import mutants
 from tests.chaos.checker import RULES, violations
-from tests.chaos.faults import FAULTS, WITHOUT_SUGGESTER, Edit
+from tests.chaos.faults import FAULTS, SPARED, Edit
 from tests.chaos.story import Story
 
 # Each tells a history that keeps a rule, or (`bad`) one that does not.
@@ -320,7 +320,7 @@ def test_a_fault_that_no_longer_fits_the_source_is_told():
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_fits_the_source(fault):
-    for file, source in mutants.edited((*FAULTS[fault], WITHOUT_SUGGESTER)).items():
+    for file, source in mutants.edited((*FAULTS[fault], *SPARED)).items():
         compile(source, file, "exec")
 
 
