@@ -190,8 +190,8 @@ FAULTS: dict[str, tuple[Edit, ...]] = {
         Edit("store/trials.py", "async def find_trial(", "_cache: dict = {}\n\n\nasync def find_trial("),
     ),
 }
-# A mutant makes no suggestions by model, so it saves the process that does and what would be loaded for one. Nothing else
-# may be missing.
+# A mutant makes no suggestions by model, so it saves the process that does and what would be loaded for one; nothing
+# else may be missing.
 SPARED = (
     Edit(
         "serving.py",
