@@ -5,8 +5,6 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi.responses import FileResponse
-
 from service import quotas, telling
 from service.context import Context
 from service.files import Upload, sha256_of
@@ -17,6 +15,7 @@ from service.store import reporting
 from service.store.evaluating import is_claimed
 from service.store.tokens import Holder
 from service.store.trials import find_trial, is_held
+from service.stored_file import StoredFile
 from service.studies import NO_STUDY, find
 from service.trials import NO_TRIAL
 from trialbook.errors import CheckpointAhead, FieldError, Invalid, NotFound, Removed, TooLarge
@@ -86,7 +85,7 @@ async def list_all(context: Context, holder: Holder, study: str, number: int) ->
     return await store.list_artifacts(context.db, found[0])
 
 
-async def send(context: Context, holder: Holder, study: str, number: int, name: str) -> FileResponse:
+async def send(context: Context, holder: Holder, study: str, number: int, name: str) -> StoredFile:
     """One file, as an attachment. A worker gets only what belongs to a trial that it runs or evaluates."""
     _check_name(name)
     row = await _row(context, holder, study, number)
@@ -94,7 +93,7 @@ async def send(context: Context, holder: Holder, study: str, number: int, name: 
     headers = {"etag": f'"{stored.artifact.sha256}"', "x-content-type-options": "nosniff"}
     if stored.artifact.step is not None:
         headers["trialbook-step"] = str(stored.artifact.step)
-    return FileResponse(
+    return StoredFile(
         context.files.artifact(stored.file),
         media_type="application/octet-stream",
         filename=name,

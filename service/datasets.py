@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi.responses import FileResponse
-
 from models.catalog import DATASETS
 from service import quotas
 from service.contents import CSV, NPZ, PARQUET, TASKS, TEXT, examine
@@ -12,6 +10,7 @@ from service.context import Context
 from service.store import datasets as store
 from service.store import usage
 from service.store.tokens import Holder
+from service.stored_file import StoredFile
 from trialbook.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from trialbook.spec import SLUG
 from trialbook.wire import Dataset
@@ -98,7 +97,7 @@ async def _keep(context: Context, holder: Holder, row: dict[str, Any]) -> Datase
         return await store.put_dataset(transaction, row, anyone=holder.role == "admin")
 
 
-async def send(context: Context, name: str, sha256: str | None) -> FileResponse:
+async def send(context: Context, name: str, sha256: str | None) -> StoredFile:
     """The file of an uploaded set; by hash, one that a study pinned before it was replaced."""
     found = await store.find_dataset(context.db, name)
     wanted = sha256 or (found.sha256 if found else None)
@@ -106,7 +105,7 @@ async def send(context: Context, name: str, sha256: str | None) -> FileResponse:
         raise NotFound(NO_SET)
     kind = found.media_type if found else "application/octet-stream"
     headers = {"etag": f'"{wanted}"'}
-    return FileResponse(
+    return StoredFile(
         context.files.dataset(wanted),
         media_type=kind,
         filename=f"{name}{SUFFIXES.get(kind or '', '')}",

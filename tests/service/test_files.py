@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -273,3 +274,17 @@ def test_upload_that_is_cut_off_leaves_the_old_checkpoint(data_dir):
                 assert (await put(client, one, b"second", step=1)).status_code == 200
 
         asyncio.run(check())
+
+
+def test_a_file_that_is_deleted_while_it_is_asked_for_is_missing(serve, monkeypatch):
+    async def check():
+        async with serve() as client:
+            await submit(client)
+            one = await lease(client)
+            digest = hashlib.sha256(b"words").hexdigest()
+            await client.put(f"/api/v1/leases/{one['lease']}/artifacts/notes?sha256={digest}", content=b"words")
+            monkeypatch.setattr(Path, "exists", lambda path: path.unlink() is None)  # deleted right after the look
+            answer = await client.get("/api/v1/studies/study/trials/0/artifacts/notes")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+    asyncio.run(check())
