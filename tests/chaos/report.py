@@ -16,6 +16,7 @@ from tests.chaos.history import Call, Final
 
 RELEASE_BAR = 5.0  # seconds from a lease's end to the trial's next one
 FORGIVEN = 16.0  # seconds that leases last after an outage, at most: RETURN_SECONDS of the service, and a tick
+MOST_SHOWN = 50  # violations
 INTERFERENCES = ("pauseStudy", "resumeStudy", "cancelStudy", "deleteStudy", "cancelTrial", "addTrials")
 
 Spans = list[tuple[float, float]]  # from when to when, on the clock of the history
@@ -59,7 +60,8 @@ class Report:
         slowest = f"{max(self.waits):.2f} s at the slowest of {len(self.waits)}" if self.waits else "none to see"
         lines.append(f"attempts beyond the first: {self.again}; leased again after its lease's end: {slowest}")
         lines.append(f"violations: {len(self.violations)}, problems: {len(self.problems)}")
-        return "\n".join([*lines, *self.problems, *map(str, self.violations)])
+        lines += [*self.problems, *map(str, self.violations[:MOST_SHOWN])]
+        return "\n".join([*lines, *(["…"] if len(self.violations) > MOST_SHOWN else [])])
 
 
 def judge(
