@@ -105,7 +105,10 @@ class Network:
         return [replace(call, ended=time.monotonic()) for call in self.under_way.values()]
 
     async def _serve(self, client: str, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.content.read()  # of any size
+        try:
+            body = await request.content.read()  # of any size
+        except OSError:
+            return web.Response(status=400)  # its client was killed while it sent: nothing is forwarded, nobody reads
         fault = None if self.calm else self._draw()
         name = operation(request.method, request.path_qs)
         if fault == "repeat" and name not in NOT_COPIED:
