@@ -13,7 +13,16 @@ from service.store.closing import Ended
 from service.store.studies import Change, StudyKey
 from service.store.tokens import Holder
 from service.submission import complete, row_of
-from trialbook.errors import Conflict, FieldError, Invalid, KeyReused, NameTaken, NotFound, TooManyRequests, WrongState
+from trialbook.errors import (
+    Conflict,
+    FieldError,
+    KeyReused,
+    NameTaken,
+    NotFound,
+    OutOfRange,
+    TooManyRequests,
+    WrongState,
+)
 from trialbook.spec import StudySpec
 from trialbook.wire import Page, Study, StudyChange, Validation
 
@@ -128,7 +137,7 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
         if key.state == "cancelled":
             raise WrongState("A cancelled study cannot go on.")
         message = f"must not be below the {key.counted} trials already made"
-        raise Invalid(errors=[FieldError("/budget/n_trials", message, "out-of-range")])
+        raise OutOfRange(errors=[FieldError("/budget/n_trials", message, "out-of-range")])
     if budget is not None:
         context.epochs.forget(key.id)
         await closing.settle(context.db, key.id)
