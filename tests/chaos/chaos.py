@@ -26,7 +26,7 @@ from tests.chaos.clients import LEASE_SECONDS, Asker, Board, Caller, Owner
 from tests.chaos.history import Call, Final
 from tests.chaos.load import read_final
 from tests.chaos.proxy import Network
-from tests.chaos.report import Report, judge
+from tests.chaos.report import Report, judge, noticed
 from tests.end_to_end.machines import Worker
 from tests.promises.stage import Stage
 
@@ -101,7 +101,7 @@ class Chaos:
             seconds=time.monotonic() - begun,
             faults=self._faults + self._network.faults,
             problems=self._problems,
-            outages=self._outages,
+            outages=self._outages + noticed((self._folder / "server.log").read_text().splitlines(), clock),
             clock=clock,
         )
 

@@ -3,9 +3,11 @@
 Pure: no clock, no network.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +18,7 @@ from tests.chaos.history import Call, Final
 
 RELEASE_BAR = 5.0  # seconds from a lease's end to the trial's next one
 FORGIVEN = 16.0  # seconds that leases last after an outage, at most: RETURN_SECONDS of the service, and a tick
+OVERSLEPT = 10.0  # seconds before an outage is noticed that it began, at most, where the server only had no turn
 MOST_SHOWN = 50  # violations
 INTERFERENCES = ("pauseStudy", "resumeStudy", "cancelStudy", "deleteStudy", "cancelTrial", "addTrials")
 
@@ -93,6 +96,18 @@ def judge(
     return report
 
 
+def noticed(log: Iterable[str], clock: float) -> Spans:
+    """The outages that a server's log tells of. Where a machine is overloaded it may have had no turn for seconds: it
+    forgives that as it does any other outage, though nobody struck."""
+    found = []
+    for line in log:
+        if '"event": "outage-noticed"' in line:
+            with suppress(ValueError):  # a line that a kill has cut
+                at = datetime.fromisoformat(json.loads(line)["time"]).timestamp() - clock
+                found.append((at - OVERSLEPT, at))
+    return found
+
+
 def _waits(trial: TrialFacts, outages: Spans, pauses: Spans, clock: float) -> Iterable[float]:
     """Seconds from the end of each lease that expired, at the latest, to the next one, as the server notes it. An
     outage or a pause puts off the end: the first by what the service forgives, if it came before that end."""
@@ -106,7 +121,7 @@ def _waits(trial: TrialFacts, outages: Spans, pauses: Spans, clock: float) -> It
         heard = [call.ended for call in trial.writes[number] if is_possible(call)]
         end = max([grant.call.ended, *heard]) + LEASE_SECONDS
         granted = datetime.fromisoformat(following["started_at"]).timestamp() - clock
-        for begun, ended in outages:
+        for begun, ended in sorted(outages):
             if begun < granted:
                 end = max(end, ended + FORGIVEN if begun < end else ended)
         for begun, ended in pauses:

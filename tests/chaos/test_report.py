@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.clients import LEASE_SECONDS
 from tests.chaos.history import Final
-from tests.chaos.report import FORGIVEN, judge
+from tests.chaos.report import FORGIVEN, OVERSLEPT, judge, noticed
 from tests.chaos.story import Story
 
 CLOCK = 1_000_000.0  # what the server's clock is ahead of the history's
@@ -50,3 +50,9 @@ def test_a_wait_is_counted_from_when_the_lease_may_end(late, outages, pause, wai
     report = judged(late, outages, pause)
     assert report.waits == [pytest.approx(wait, abs=1e-3)]
     assert any("leased again only" in problem for problem in report.problems) == (wait > 5)
+
+
+def test_outages_that_nobody_made_are_read_from_the_server_s_log():
+    at = datetime.fromtimestamp(CLOCK + 30, UTC).isoformat()
+    lines = ["Started", f'{{"time": "{at}", "event": "outage-noticed", "leases_prolonged": 3}}', '{"event": "stopped"}']
+    assert noticed(lines, CLOCK) == [(pytest.approx(30 - OVERSLEPT), pytest.approx(30))]
