@@ -43,6 +43,7 @@ OPERATIONS = [
     ("GET", "/studies/*/trials", "listTrials"),
     ("POST", "/studies/*/trials", "addTrials"),
     ("GET", "/studies/*/trials/*", "getTrial"),
+    ("GET", "/studies/*/trials/*/artifacts/*", "getArtifact"),
     ("POST", "/studies/*/trials/*/cancel", "cancelTrial"),
 ]
 PATTERNS = [(method, re.compile(path.replace("*", "[^/]+")), name) for method, path, name in OPERATIONS]
