@@ -1,5 +1,6 @@
 """Calls that several tests of the service make."""
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -51,3 +52,12 @@ async def expire(client: httpx.AsyncClient) -> None:
     """Make all leases' time be over."""
     database = client.app.state.context.db  # type: ignore[attr-defined]
     await database.run(text("update trials set lease_until = now() - interval '1 s' where state = 'running'"))
+
+
+async def settle(client: httpx.AsyncClient) -> None:
+    """Wait until what was told can be read: until no older transaction runs, in any database of this PostgreSQL."""
+    database = client.app.state.context.db  # type: ignore[attr-defined]
+    newest = text("select count(*) from events where xid >= pg_snapshot_xmin(pg_current_snapshot())")
+    async with asyncio.timeout(30):
+        while (await database.run(newest))[0]["count"]:
+            pass

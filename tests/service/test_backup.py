@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import threading
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -371,7 +372,8 @@ def test_command_that_is_told_to_end_leaves_nothing(archive, database_url, tmp_p
     os.truncate(large, 64 * 1024**3)  # without a byte on the disk; it would take a minute to copy
     (tmp_path / "backups").mkdir()
     line = ["backup", tmp_path / "backups", "--data", tmp_path / "old", "--database-url", database_url]
-    process = subprocess.Popen([COMMANDS / "trialbook-server", *line], stderr=subprocess.PIPE)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may have it ignored
+    process = subprocess.Popen([COMMANDS / "trialbook-server", *line], stderr=subprocess.PIPE, preexec_fn=heard)
     try:
         eventually(lambda: list((tmp_path / "backups").iterdir()), "the backup is being written")
         process.send_signal(told)

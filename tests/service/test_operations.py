@@ -15,7 +15,7 @@ from sqlalchemy import text
 from service.events import stream
 from service.logs import Lines
 from service.store.database import Database, Full
-from tests.service.calls import expire, finish, lease, report, submit
+from tests.service.calls import expire, finish, lease, report, settle, submit
 
 pytestmark = pytest.mark.anyio
 CSV = {"content-type": "text/csv"}
@@ -291,6 +291,7 @@ async def test_slow_upload_that_goes_on_is_taken(serve):
 async def test_viewers_of_one_study_share_what_is_read(serve):
     async with serve() as client:
         await submit(client)
+        await settle(client)
         context = client.app.state.context
         viewers = [stream(context, 1, None) for _ in range(20)]
         for viewer in viewers:

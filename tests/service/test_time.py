@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from service import ids
 from service.app import tick
-from tests.service.calls import finish, lease, submit
+from tests.service.calls import finish, lease, settle, submit
 
 AGE = text("update events set at = at - interval '8 days' where kind = 'study'")
 COUNT = text("select kind, count(*) as n from events group by kind")
@@ -46,6 +46,7 @@ def test_a_stream_goes_on_from_the_place_of_its_first_words(serve):
         async with serve() as client:
             context = client.app.state.context
             await submit(client)
+            await settle(client)
             context.stopping = True  # a stream ends after its first words
             hello = await client.get("/api/v1/studies/study/events")
             place = hello.text.partition("id: ")[2].partition("\n")[0]
