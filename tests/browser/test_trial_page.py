@@ -56,6 +56,9 @@ def series(page: Page, chart: str) -> list[dict[str, Any]]:
     return page.evaluate(SERIES, chart)
 
 
+NARROW = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+
+
 def test_what_a_trial_keeps_is_drawn_as_it_comes(page, client):
     held = lease(client)
     client.report(held, [Report(step=n, metrics={"val_loss": 1.0 - n / 4}) for n in range(3)])
@@ -81,7 +84,7 @@ def test_what_a_trial_keeps_is_drawn_as_it_comes(page, client):
     assert len(series(page, "ridges-chart")[0]["data"]) == 3
 
     page.set_viewport_size({"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.wait_for_function(NARROW)  # charts follow the page a frame later
 
 
 def test_files_of_the_same_names_with_other_contents_are_files_alone(page, client):

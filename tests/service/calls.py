@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import socket
 from typing import Any
 
 import httpx
@@ -61,3 +62,8 @@ async def settle(client: httpx.AsyncClient) -> None:
     async with asyncio.timeout(30):
         while (await database.run(newest))[0]["count"]:
             pass
+
+
+def everything(connection: socket.socket) -> bytes:
+    """All that is still sent on a connection, until the other side closes it."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))

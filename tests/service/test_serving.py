@@ -14,7 +14,7 @@ import pytest
 
 from service.serving import CLOSING_SECONDS, STOP_SECONDS, reachable
 from tests.end_to_end.machines import eventually
-from tests.service.calls import spec
+from tests.service.calls import everything, spec
 
 pytestmark = pytest.mark.slow
 
@@ -70,11 +70,6 @@ def request(ready: dict[str, str], method: str, path: str, *headers: str) -> byt
     """The head of a request."""
     lines = ["host: localhost", f"authorization: Bearer {ready['token']}", *headers]
     return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode()
-
-
-def everything(connection: socket.socket) -> bytes:
-    """All that is still sent on a connection, until the other side closes it."""
-    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 UPLOAD = b"x,y\n1.0,2.0\n"
