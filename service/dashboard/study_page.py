@@ -17,6 +17,9 @@ from trialbook.wire import Study
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
+# Each tab is templates/study/NAME.html and static/js/study/NAME.js; the first one is open where the address names none.
+TABS = {"history": "History", "parameters": "Parameters", "trials": "Trials"}
+
 
 @dataclass(frozen=True)
 class Param:
@@ -44,6 +47,8 @@ class StudyPage:
     tested: str
     params: tuple[Param, ...]
     may_change: bool
+    tabs: dict[str, str]
+    tab: str
 
     @property
     def param_names(self) -> str:
@@ -55,11 +60,13 @@ class StudyPage:
 async def study_page(name: str, request: Request, context: Ctx, holder: Reader) -> HTMLResponse:
     """A study: how good, still getting better, what next."""
     study = await studies.read(context, holder, name)
-    page = study_view(study, str(request.base_url).rstrip("/"), datetime.now(UTC), may_change=holder.role != "viewer")
+    url = str(request.base_url).rstrip("/")
+    tab = request.query_params.get("tab", "")
+    page = study_view(study, url, datetime.now(UTC), tab, may_change=holder.role != "viewer")
     return render(request, "study.html", page)
 
 
-def study_view(study: Study, url: str, now: datetime, *, may_change: bool) -> StudyPage:
+def study_view(study: Study, url: str, now: datetime, tab: str, *, may_change: bool) -> StudyPage:
     """All that the study's template needs."""
     spec = StudySpec.model_validate(study.spec)
     return StudyPage(
@@ -77,4 +84,6 @@ def study_view(study: Study, url: str, now: datetime, *, may_change: bool) -> St
         tested=words.tested(study.best.test, spec.objective.metric) if study.best else "",
         params=tuple(Param(name, one.type != "categorical") for name, one in spec.space.root.items()),
         may_change=may_change,
+        tabs=TABS,
+        tab=tab if tab in TABS else next(iter(TABS)),
     )

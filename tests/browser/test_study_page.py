@@ -16,12 +16,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # Playwright evaluates other text again at each look, which the page's policy forbids.
 CURVE = """([id, wanted]) => {
   const chart = echarts.getInstanceByDom(document.getElementById("curves"));
-  const line = chart?.getOption().series?.find(one => one.id === id);
+  const line = chart?.getOption()?.series?.find(one => one.id === id);
   return line !== undefined && JSON.stringify(line.data.map(one => one.value)) === wanted;
 }"""
 DOTS = """([state, wanted]) => {
   const chart = echarts.getInstanceByDom(document.getElementById("history"));
-  return chart?.getOption().series?.find(one => one.id === state)?.data.length === wanted;
+  return chart?.getOption()?.series?.find(one => one.id === state)?.data.length === wanted;
 }"""
 METRICS = {"val_loss": 1.0, "train_loss": 0.5}
 
@@ -71,7 +71,28 @@ def test_a_better_trial_changes_best_value_history_and_table(page, client):
     study.ask_one().finish(0.25)
     expect(page.locator("#best .big")).to_have_text("0.25")
     wait_for_dots(page, 2)
-    expect(page.locator("#trials tbody tr").first).to_contain_text("0.25")
+    page.get_by_role("tab", name="Trials").click()
+    rows = page.locator("#trials tbody tr")
+    expect(rows.first).to_contain_text("0.25")
+    study.ask_one().finish(0.125)
+    expect(rows.first).to_contain_text("0.125")
+    page.get_by_role("tab", name="Trials").press("Home")
+    wait_for_dots(page, 3)  # it was not seen, so not drawn, when the third one came
+
+
+def test_the_open_tab_stands_in_the_address(page, client):
+    page.goto(f"{client.url}/studies/study")
+    tabs = page.get_by_role("tab")
+    expect(page.get_by_role("tab", selected=True)).to_have_text("History")
+    tabs.first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(tabs.last).to_be_focused()
+    expect(tabs.last).to_have_attribute("aria-selected", "true")
+    page.get_by_role("tab", name="Trials").click()
+    page.reload()
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Trials")
+    expect(page.locator("#trials")).to_be_visible()
+    expect(page.locator("#history")).to_be_hidden()
 
 
 def test_pause_resume_and_cancel_work_and_cancel_asks_first(page, client):

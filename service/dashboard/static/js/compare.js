@@ -1,10 +1,11 @@
 // Several studies beside each other: read again every few seconds while one of them runs and somebody looks.
 
+import { remember } from "./address.js";
 import { call } from "./api.js";
 import { SERIES, axis, axisName, logSwitch, mount, shown, token, tooltip, valueAxis } from "./charts.js";
 import { setLive } from "./frame.js";
 import { failed, fetchPage, takeOver } from "./parts.js";
-import { duration, remember } from "./table.js";
+import { duration } from "./table.js";
 
 const EVERY = 4000; // milliseconds
 const names = JSON.parse(document.getElementById("compare").dataset.names);

@@ -70,11 +70,16 @@ export function failed(error) {
   place.hidden = false;
 }
 
+/** It works again: what went wrong need be told no longer. */
+export function works() {
+  document.getElementById("problem").hidden = true;
+}
+
 /** A reader that says what went wrong, and no longer once it works. @param {() => Promise<unknown>} read */
 export const reading = (read) => async () => {
   try {
     await read();
-    document.getElementById("problem").hidden = true;
+    works();
   } catch (error) {
     failed(error);
   }

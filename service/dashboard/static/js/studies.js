@@ -1,8 +1,8 @@
 // The list of studies: rendered on the server alone, fetched anew every few seconds while somebody looks.
 
+import { remember } from "./address.js";
 import { setLive } from "./frame.js";
 import { failed, fetchPage, takeOver, tellAges, wireCopies } from "./parts.js";
-import { remember } from "./table.js";
 
 const EVERY = 4000; // milliseconds
 const PAGE = 30;

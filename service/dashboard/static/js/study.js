@@ -1,128 +1,57 @@
-// A study's page: reads everything once, then follows the study's events.
+// A study's page: its head, its tabs, and the one stream of events that both follow.
 
 import { call } from "./api.js";
-import { choices, choose, createCurves, trainOf } from "./curves.js";
-import { createHistory } from "./history.js";
 import { calmly, listen } from "./live.js";
-import { createParallel } from "./parallel.js";
-import { failed, reading as readingPart, refresh, wireCopies } from "./parts.js";
-import { createTable, remember } from "./table.js";
+import { failed, reading, refresh, wireCopies, works } from "./parts.js";
+import { createTabs } from "./tabs.js";
 
 const root = document.getElementById("study");
-const { name, metric: objective, direction } = root.dataset;
+const { name, metric, direction } = root.dataset;
 const base = `/api/v1/studies/${encodeURIComponent(name)}`;
-const select = document.querySelector("select[name=metric]");
-const open = (number) => location.assign(`/studies/${encodeURIComponent(name)}/trials/${number}`);
-const attempts = new Map();
-const late = new Set();
-let readers = 0;
 
-const history = createHistory(document.getElementById("history"), { metric: objective || null, direction, open });
-const curves = createCurves(document.getElementById("curves"), { direction, open });
-const table = createTable(document.getElementById("trials"), {
-  name, base, params: JSON.parse(root.dataset.params), failed,
-});
-const parallel = createParallel(document.getElementById("parallel"), { open, picked: table.pick });
-
-/** While something is read, events are kept: they may be newer than the answer. @param {() => Promise<void>} read */
-const reading = (read) => readingPart(async () => {
-  readers += 1;
-  try {
-    await read();
-  } finally {
-    readers -= 1;
-    if (readers === 0) late.clear();
-  }
-});
-
-const readHead = readingPart(async () => {
-  await refresh();
-  const best = document.getElementById("best").dataset.number;
-  curves.setBest(best === "" ? null : Number(best));
-});
-const readParallel = reading(async () => {
-  parallel.set(await call("GET", `${base}/analysis/parallel`));
-  document.getElementById("parallel-empty").hidden = parallel.has();
-});
-const readHistory = reading(async () => {
-  const found = await call("GET", `${base}/analysis/history`);
-  history.set(found.items);
-  document.getElementById("history-empty").hidden = found.items.length > 0;
-  for (const one of late) if (one.trial) history.update(one.trial);
-});
-const readCurves = reading(async () => {
-  const wanted = select.value || new URL(location.href).searchParams.get("metric") || objective;
-  const known = [...select.options].map((one) => one.value).concat(JSON.parse(select.dataset.trains ?? "[]"));
-  const query = new URLSearchParams({ trials: choose(history.all(), direction).join(",") });
-  const train = wanted ? trainOf(wanted, known) : undefined;
-  for (const one of [wanted, train]) if (one) query.append("metric", one);
-  const found = await call("GET", `${base}/curves?${query}`);
-  const isNew = offer(found.metrics, wanted);
-  if (isNew && found.metrics.length) return readCurves(); // once more, now that the metrics are known
-  curves.set(found.items, select.value || null, train);
-  for (const one of late) if (one.reports) curves.append(one.number, one.reports);
-  document.getElementById("curves-empty").hidden = found.items.length > 0;
-  return undefined;
-});
-
-/** Offer the metrics to choose from. @returns {boolean} whether there were others before */
-function offer(metrics, wanted) {
-  const names = choices(metrics);
-  const trains = JSON.stringify(metrics.filter((one) => !names.includes(one)));
-  const before = [...select.options].map((one) => one.value);
-  if (names.join("\n") === before.join("\n") && trains === (select.dataset.trains ?? "[]")) return false;
-  select.dataset.trains = trains;
-  select.closest("label").hidden = names.length === 0;
-  select.replaceChildren(...names.map((one) => new Option(one, one)));
-  select.value = names.includes(wanted) ? wanted : names.includes(objective) ? objective : (names[0] ?? "");
-  return true;
-}
-
+/**
+ * What every tab is given.
+ * @typedef {{name: string, base: string, metric: string|null, direction: string,
+ *   params: {name: string, numeric: boolean}[], open: (number: number) => void, failed: (error: unknown) => void,
+ *   best: () => number|null, pick: (numbers: number[]|null) => void, show: (tab: string) => void}} Study
+ * `base`: the study's address in the API; `open`: go to a trial's page; `best`: the number of the best trial; `pick`:
+ * pick trials out, in every tab; `show`: open another tab
+ * @type {Study}
+ */
+const study = {
+  name,
+  base,
+  metric: metric || null,
+  direction,
+  params: JSON.parse(root.dataset.params),
+  open: (number) => location.assign(`/studies/${encodeURIComponent(name)}/trials/${number}`),
+  failed,
+  best() {
+    const { number } = document.getElementById("best").dataset;
+    return number === "" ? null : Number(number);
+  },
+  pick: (numbers) => tabs.picked(numbers === null ? null : new Set(numbers)),
+  show: (tab) => tabs.show(tab),
+};
+const tabs = createTabs(document.querySelector("[role=tablist]"), study, { failed, works });
+const readHead = reading(refresh);
 const soonHead = calmly(readHead, 500);
-const soonCurves = calmly(readCurves, 1000);
-const soonTable = calmly(table.load, 1000);
-const soonParallel = calmly(readParallel, 2000);
-
-function keep(event) {
-  if (readers > 0) late.add(event);
-}
 
 listen(name, {
-  async fresh() {
-    await Promise.all([readHead(), readHistory(), readParallel(), table.load()]);
-    await readCurves();
+  fresh: () => Promise.all([readHead(), tabs.fresh()]),
+  study(event) {
+    soonHead();
+    tabs.tell("study", event);
   },
-  study: soonHead,
   trial(event) {
     if (!event.trial) return;
-    keep(event);
-    const { trial } = event;
-    const again = attempts.has(trial.number) && attempts.get(trial.number) !== trial.attempt;
-    attempts.set(trial.number, trial.attempt);
-    history.update(trial);
-    document.getElementById("history-empty").hidden = true;
-    curves.update(trial);
     soonHead();
-    soonTable();
-    if (trial.value !== null) soonParallel();
-    if (again || choose(history.all(), direction).some((one) => !curves.has(one))) soonCurves();
+    tabs.tell("trial", event);
   },
-  report(event) {
-    keep(event);
-    const metrics = new Set(event.reports.flatMap((one) => Object.keys(one.metrics)));
-    const known = [...select.options].map((one) => one.value).concat(JSON.parse(select.dataset.trains ?? "[]"));
-    if ([...metrics].some((one) => !known.includes(one))) return soonCurves();
-    if (curves.has(event.number) || choose(history.all(), direction).includes(event.number)) {
-      curves.append(event.number, event.reports);
-    }
-    return undefined;
-  },
+  report: (event) => tabs.tell("report", event),
+  artifact: (event) => tabs.tell("artifact", event),
 });
 
-select.addEventListener("change", () => {
-  remember("metric", select.value === objective ? null : select.value);
-  readCurves();
-});
 const dialog = document.getElementById("really");
 
 async function act(what) {

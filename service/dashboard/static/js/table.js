@@ -1,5 +1,6 @@
 // The table of trials: paged by the API's cursor, filtered by state, ordered; its choices stand in the address.
 
+import { recall, remember } from "./address.js";
 import { call } from "./api.js";
 import { STATES, shown, shownParam } from "./charts.js";
 
@@ -15,13 +16,12 @@ export function createTable(root, study) {
   const more = root.querySelector("button[name=more]");
   const note = root.querySelector("[data-note]");
   const selects = [...root.querySelectorAll("select")];
-  const address = new URL(location.href);
   let cursor = null;
   let asked = 0;
   let picked = null;
 
   for (const select of selects) {
-    const wanted = address.searchParams.get(select.name);
+    const wanted = recall(select.name);
     if ([...select.options].some((one) => one.value === wanted)) select.value = wanted;
     select.addEventListener("change", () => {
       remember(select.name, select.value === select.options[0].value ? null : select.value);
@@ -68,14 +68,6 @@ export function createTable(root, study) {
       dim();
     },
   };
-}
-
-/** Keep a choice in the address. @param {string} key @param {string|null} value */
-export function remember(key, value) {
-  const address = new URL(location.href);
-  if (value === null) address.searchParams.delete(key);
-  else address.searchParams.set(key, value);
-  history.replaceState(null, "", address);
 }
 
 /** @param {string} state @returns {HTMLElement} a word, a colour and a shape */
