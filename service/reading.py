@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Response
 
 from service.context import Context
-from service.dashboard.analysis import FIGURES
+from service.dashboard.figures import FIGURES
 from service.store import curves as curve_store
 from service.store.studies import StudyKey
 from service.store.tokens import Holder

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.dashboard.analysis import DRAWN, FIGURES, distribution, history, parallel, progress
+from service.dashboard.figures import FIGURES, history, parallel, progress
+from service.dashboard.figures.distribution import DRAWN, distribution
 from trialbook.spec import StudySpec
 from trialbook.wire import Trial
 
