@@ -37,17 +37,20 @@ class Event:
     data: dict[str, Any]  # Any: JSON
 
 
+# A study's events as a range of its own index. Asked by `study_id = …`, the planner may take the primary key and
+# walk through all other studies' events, again at each look.
 SINCE = text("""
     select cast(cast(xid as text) as bigint) as xid, id, kind, number, state, note, first_step, last_step, at
     from events
-    where study_id = :study_id and (xid, id) > (cast(cast(:xid as text) as xid8), :id)
-        and xid < pg_snapshot_xmin(pg_current_snapshot())
-    order by events.xid, events.id limit 500
+    where (study_id, xid, id) > (:study_id, cast(cast(:xid as text) as xid8), :id)
+        and (study_id, xid) < (:study_id, pg_snapshot_xmin(pg_current_snapshot()))
+    order by events.study_id, events.xid, events.id limit 500
 """)
 LATEST = text("""
     select coalesce(max(cast(cast(xid as text) as bigint)), 0) as xid from (
-        select xid from events where study_id = :study_id and xid < pg_snapshot_xmin(pg_current_snapshot())
-        order by xid desc limit 1
+        select xid from events
+        where study_id >= :study_id and (study_id, xid) < (:study_id, pg_snapshot_xmin(pg_current_snapshot()))
+        order by study_id desc, xid desc limit 1
     ) newest
 """)
 OLDEST = text("select cast(cast(xid as text) as bigint) as xid from events order by events.xid, events.id limit 1")

@@ -55,6 +55,7 @@ async def place(db: Database, trial: int) -> Place | None:
     return Place(**{**rows[0], "spec": parsed(rows[0]["spec"])}) if rows else None
 
 
+# Not `exists`, for which the planner would read all trials of all studies into a hash.
 RIVALS = text("""
     select recent.score
     from (
@@ -62,7 +63,7 @@ RIVALS = text("""
         where r.study_id = :study_id and r.milestone = :milestone and r.trial_id <> :trial
         order by r.trial_id desc limit 1000
     ) recent
-    where :all_states or exists (select from trials t where t.id = recent.trial_id and t.state = 'complete')
+    where :all_states or (select t.state from trials t where t.id = recent.trial_id) = 'complete'
 """)
 
 

@@ -11,7 +11,7 @@ from service.store import cursors
 from service.store.database import Database, Transaction
 from service.store.reporting import curve
 from service.store.rows import TRIAL_COLUMNS, trial_of
-from trialbook.wire import Attempt, Trial, TrialDetail
+from trialbook.wire import TRIAL_STATES, Attempt, Trial, TrialDetail
 
 ONE = text(f"""
     select t.id as trial_id, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
@@ -37,6 +37,20 @@ ORDERS: dict[str, tuple[str, str, tuple[cursors.Kind, ...]]] = {
         (cursors.is_score, cursors.is_number),
     ),
 }
+
+# Each state's first trials by its own range of an index, and the first of all of them: neither a study's size nor how
+# rare a state is makes a page cost more.
+OF_STATES = f"""
+    select {WORST} as worst, {TRIAL_COLUMNS}
+    from unnest(cast(:states as text[])) as one (state), lateral (
+        select * from trials t where {{which}} and t.state = one.state order by {{ordering}} limit :limit
+    ) t join studies s on s.id = t.study_id
+    order by {{ordering}} limit :limit
+"""  # noqa: S608  # parts of our own; values are bound
+OF_ALL = f"""
+    select {WORST} as worst, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
+    where {{which}} order by {{ordering}} limit :limit
+"""  # noqa: S608  # as above
 
 
 async def find_trial(db: Database, study_id: int, number: int) -> tuple[int, Trial] | None:
@@ -72,18 +86,15 @@ async def list_trials(
 ) -> tuple[list[Trial], str | None]:
     """A page of trials and the cursor of the next one. `value` puts the best first, whatever the direction."""
     ordering, onward, kinds = ORDERS[order]
-    asked: dict[str, Any] = {"study_id": study_id, "limit": limit + 1}
+    asked: dict[str, Any] = {"study_id": study_id, "limit": limit + 1, "states": list(dict.fromkeys(states))}
+    if not states and order.endswith("value"):
+        asked["states"] = list(TRIAL_STATES)
     where = ["t.study_id = :study_id"]
-    if states:
-        where.append("t.state = any(cast(:states as text[]))")
-        asked["states"] = list(states)
     if cursor:
         where.append(onward)
         asked |= {f"k{i}": part for i, part in enumerate(cursors.decode(cursor, kinds))}
-    statement = f"""
-        select {WORST} as worst, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
-        where {" and ".join(where)} order by {ordering} limit :limit
-    """  # noqa: S608  # parts of our own; values are bound
+    found = OF_STATES if asked["states"] else OF_ALL
+    statement = found.replace("{which}", " and ".join(where)).replace("{ordering}", ordering)
     rows = await db.run(text(statement), asked)
     following = None
     if len(rows) > limit:
