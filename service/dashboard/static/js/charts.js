@@ -130,7 +130,8 @@ export function tooltip(own) {
  * A chart that follows the size of its element and the theme of the page.
  * @param {HTMLElement} element
  * @param {() => object} option the whole chart, with the colours of now
- * @returns {{chart: object, draw: () => void}} `draw` puts off work to the next frame, however often it is called
+ * @returns {{chart: object, draw: () => void, option: () => object}} `draw` puts off work to the next frame, however
+ *   often it is called; `option` is what was given, for a still picture (see figure_tools.js)
  */
 export function mount(element, option) {
   const chart = echarts.init(element, null, { renderer: "canvas" });
@@ -151,5 +152,5 @@ export function mount(element, option) {
   }).observe(element);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new MutationObserver(draw).observe(document.documentElement, { attributes: true });
-  return { chart, draw };
+  return { chart, draw, option };
 }

@@ -10,13 +10,14 @@ import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, token, 
 export function createHistory(element, study) {
   /** @type {Map<number, Item>} */
   let items = new Map();
-  const { chart, draw } = mount(element, () => option([...items.values()].sort(byNumber), study, isLog));
+  const { chart, draw, option: whole } = mount(element, () => option([...items.values()].sort(byNumber), study, isLog));
   const isLog = logSwitch(document.querySelector("input[name=log-history]"), draw);
   chart.on("click", (event) => {
     if (event.data?.trial !== undefined) study.open(event.data.trial);
   });
   return {
     chart,
+    option: whole,
     /** @returns {Item[]} by number */
     all: () => [...items.values()].sort(byNumber),
     /** @param {Item[]} found */

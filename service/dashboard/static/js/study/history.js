@@ -3,6 +3,7 @@
 import { recall, remember } from "../address.js";
 import { call } from "../api.js";
 import { choices, choose, createCurves, trainOf } from "../curves.js";
+import { addTools } from "../figure_tools.js";
 import { createHistory } from "../history.js";
 import { calmly } from "../live.js";
 
@@ -13,6 +14,8 @@ export function create(panel, study) {
   const attempts = new Map();
   const history = createHistory(panel.querySelector("#history"), study);
   const curves = createCurves(panel.querySelector("#curves"), study);
+  addTools(panel.querySelector("#history"), { name: "history", study: study.name, option: history.option,
+    data: () => `${study.base}/analysis/history` });
   const known = () => [...select.options].map((one) => one.value).concat(JSON.parse(select.dataset.trains ?? "[]"));
   const chosen = () => choose(history.all(), study.direction);
 
