@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi.responses import FileResponse
 from sqlalchemy import text
 
 from service.files import Files
@@ -277,13 +278,19 @@ def test_upload_that_is_cut_off_leaves_the_old_checkpoint(data_dir):
 
 
 def test_a_file_that_is_deleted_while_it_is_asked_for_is_missing(serve, monkeypatch):
+    answering = FileResponse.__call__
+
+    async def too_late(response, *asgi):
+        Path(response.path).unlink()  # after the look
+        await answering(response, *asgi)
+
     async def check():
         async with serve() as client:
             await submit(client)
             one = await lease(client)
             digest = hashlib.sha256(b"words").hexdigest()
             await client.put(f"/api/v1/leases/{one['lease']}/artifacts/notes?sha256={digest}", content=b"words")
-            monkeypatch.setattr(Path, "exists", lambda path: path.unlink() is None)  # deleted right after the look
+            monkeypatch.setattr(FileResponse, "__call__", too_late)
             answer = await client.get("/api/v1/studies/study/trials/0/artifacts/notes")
             assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
