@@ -281,7 +281,7 @@ def test_a_file_that_is_deleted_while_it_is_asked_for_is_missing(serve, monkeypa
     answering = FileResponse.__call__
 
     async def too_late(response, *asgi):
-        Path(response.path).unlink()  # after the look
+        await asyncio.to_thread(Path(response.path).unlink)  # after the look
         await answering(response, *asgi)
 
     async def check():
