@@ -11,16 +11,18 @@ from fastapi import Response
 
 from service.context import Context
 from service.dashboard.figures import FIGURES
+from service.selection import NO_FILTERS, Filters, order_of, select
 from service.store import curves as curve_store
+from service.store.listing import ALL, BY_NUMBER, Selection, count_trials, list_trials
 from service.store.studies import StudyKey
 from service.store.tokens import Holder
-from service.store.trials import list_trials, read_trial
+from service.store.trials import read_trial
 from service.studies import find
 from service.trials import NO_TRIAL
 from trialbook.errors import FieldError, Invalid, NotFound
 from trialbook.spec import StudySpec
 from trialbook.values import spell
-from trialbook.wire import Trial, TrialDetail
+from trialbook.wire import Trial, TrialDetail, TrialPage
 
 POINTS = 200  # of one curve, at most
 SMALL = 1000  # trials up to which everything is read anew for whoever asks; of more, what is drawn may be a bit older
@@ -42,6 +44,26 @@ async def trial(context: Context, holder: Holder, study: str, number: int) -> Tr
     if found is None:
         raise NotFound(NO_TRIAL)
     return found
+
+
+async def trials(
+    context: Context,
+    holder: Holder,
+    study: str,
+    filters: Filters,
+    *,
+    order: str,
+    cursor: str | None,
+    limit: int,
+    count: bool,
+) -> TrialPage:
+    """A page of those trials that pass the filters, and if asked how many do."""
+    key = await find(context, holder, study)
+    spec = StudySpec.model_validate(key.spec)
+    selection, ordering = select(spec, key.made, filters), order_of(spec, key.made, order)
+    items, following = await list_trials(context.db, key.id, selection, ordering, cursor=cursor, limit=limit)
+    total = await count_trials(context.db, key.id, selection) if count else None
+    return TrialPage(items=items, next_cursor=following, total=total)
 
 
 async def curves(context: Context, holder: Holder, study: str, metrics: list[str], chosen: str, limit: int) -> bytes:
@@ -101,12 +123,12 @@ def _thinned(steps: list[tuple[int, dict[str, float]]], wanted: Iterable[str]) -
     return {"steps": [step for step, _ in steps], "values": values}
 
 
-async def all_trials(context: Context, study_id: int) -> list[Trial]:
-    """Every trial by number."""
+async def all_trials(context: Context, study_id: int, selection: Selection = ALL) -> list[Trial]:
+    """Every trial of a selection by number."""
     found: list[Trial] = []
     cursor: str | None = None
     while True:
-        page, cursor = await list_trials(context.db, study_id, states=(), order="number", cursor=cursor, limit=PAGE)
+        page, cursor = await list_trials(context.db, study_id, selection, BY_NUMBER, cursor=cursor, limit=PAGE)
         found += page
         if cursor is None:
             return found
@@ -132,11 +154,11 @@ def _figure_json(figure: dict[str, Any]) -> bytes:
     return f"{json.dumps({**figure, 'items': []})[: -len('[]}')]}[{items}]}}".encode()
 
 
-async def export(context: Context, holder: Holder, study: str, form: str) -> Response:
-    """A whole study in a form for other programs."""
+async def export(context: Context, holder: Holder, study: str, form: str, filters: Filters = NO_FILTERS) -> Response:
+    """A study, or what of its trials passes the filters, in a form for other programs."""
     key = await find(context, holder, study)
     spec = StudySpec.model_validate(key.spec)
-    trials = await all_trials(context, key.id)
+    trials = await all_trials(context, key.id, select(spec, key.made, filters))
     if form == "csv":
         body, kind = _csv(spec, trials), "text/csv; charset=utf-8"
     elif form in ("json", "optuna"):

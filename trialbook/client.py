@@ -122,12 +122,14 @@ class Client:
         study: str,
         *,
         state: str | Sequence[str] | None = None,
+        where: str | Sequence[str] | None = None,
         order: str | None = None,
         limit: int | None = None,
     ) -> Iterator[wire.Trial]:
-        """The trials of a study in those states, by `number` or `value` (the best first; `-value` the other way),
+        """The trials of a study in those states that meet all conditions (`value<=0.1`, `params.activation=relu`), by
+        `number`, `value` (the best first), `duration`, `last_step` or `params.NAME` (`-value`: the other way),
         fetched page by page (`limit` is a page's size)."""
-        params = {"state": state, "order": order, "limit": limit}
+        params = {"state": state, "where": where, "order": order, "limit": limit}
         return self._connection.pages(wire.Trial, path_of("studies", study, "trials"), params)
 
     def get_trial(self, study: str, number: int) -> wire.TrialDetail:

@@ -162,6 +162,12 @@ class Trial(Answer):
     last_step: int | None = None
 
 
+class TrialPage(Page[Trial]):
+    """A part of a list of trials, and if asked how many the whole list has."""
+
+    total: int | None = None
+
+
 class Validation(Answer):
     """A spec that could be submitted: how many grid cells it has, and with its defaults filled in."""
 

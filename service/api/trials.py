@@ -2,22 +2,33 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import FileResponse
+from pydantic import Field
 
 from service import artifacts, reading, trials
 from service.api.bodies import Ctx, JSONRoute
 from service.api.description import ANY_FILE, contents
 from service.api.studies import Cursor, Key, Limit
 from service.auth import Anybody, Reader, Submitter
-from service.store.trials import ORDERS
-from service.store.trials import list_trials as list_page
-from service.studies import find
-from trialbook.errors import FieldError, Invalid
-from trialbook.wire import AddedTrials, Artifact, NewTrials, Page, Trial, TrialDetail, TrialState
+from service.selection import Filters
+from trialbook.values import Clean
+from trialbook.wire import AddedTrials, Artifact, NewTrials, Page, Trial, TrialDetail, TrialPage, TrialState
 
 router = APIRouter(prefix="/studies/{study}", tags=["trials"], route_class=JSONRoute)
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+
+
+async def filters_of(
+    state: Annotated[list[TrialState] | None, Query()] = None,
+    numbers: Annotated[str | None, Query(max_length=20_000)] = None,
+    where: Annotated[list[Annotated[Clean, Field(max_length=2000)]] | None, Query(max_length=20)] = None,
+) -> Filters:
+    """Which trials: in one of these states, of these numbers (`1,5,9`), and meeting all conditions (`value<=0.1`)."""
+    return Filters(state or (), numbers, where or ())
+
+
+Filtered = Annotated[Filters, Depends(filters_of)]
 
 
 @router.get("/trials", operation_id="listTrials")
@@ -25,17 +36,19 @@ async def list_trials(
     study: str,
     context: Ctx,
     holder: Reader,
-    state: Annotated[list[TrialState] | None, Query()] = None,
-    order: str = "number",
+    filters: Filtered,
+    order: Annotated[str, Query(max_length=300)] = "number",
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[Trial]:
-    """A page of trials; `order` is number or value (the best first), with a minus the other way round."""
-    key = await find(context, holder, study)
-    if order not in ORDERS:
-        raise Invalid(errors=[FieldError("/order", f"must be one of {', '.join(ORDERS)}")])
-    items, following = await list_page(context.db, key.id, states=state or (), order=order, cursor=cursor, limit=limit)
-    return Page(items=items, next_cursor=following)
+    count: bool = False,
+) -> TrialPage:
+    """A page of trials; `order` is number, value (the best first), duration, last_step or params.NAME, with a minus the
+    other way round; `count` asks how many there are in all.
+
+    Conditions compare number, value, duration (seconds), last_step or params.NAME by <, <=, =, >= or > with a number;
+    a parameter that has choices by = with one of them, or a JSON list of them.
+    """
+    return await reading.trials(context, holder, study, filters, order=order, cursor=cursor, limit=limit, count=count)
 
 
 @router.post("/trials", operation_id="addTrials", response_model=AddedTrials)
@@ -99,6 +112,7 @@ async def get_analysis(study: str, kind: str, context: Ctx, holder: Reader) -> R
 @router.get(
     "/export", operation_id="exportStudy", response_class=Response, responses=contents("application/json", "text/csv")
 )
-async def export_study(study: str, request: Request, context: Ctx, holder: Reader, format: str = "json") -> Response:
-    """The whole study as json, csv or optuna (the arguments of Optuna's create_trial)."""
-    return await reading.export(context, holder, study, format)
+async def export_study(study: str, context: Ctx, holder: Reader, filters: Filtered, format: str = "json") -> Response:
+    """The study as json, csv or optuna (the arguments of Optuna's create_trial): all trials, or those of listTrials'
+    filters."""
+    return await reading.export(context, holder, study, format, filters)

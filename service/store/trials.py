@@ -1,4 +1,4 @@
-"""Trials: read, listed, and added by hand."""
+"""Trials: read, and added by hand."""
 
 import json
 from collections.abc import Sequence
@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from service.store import cursors
 from service.store.database import Database, Transaction
 from service.store.reporting import curve
 from service.store.rows import TRIAL_COLUMNS, trial_of
-from trialbook.wire import TRIAL_STATES, Attempt, Trial, TrialDetail
+from trialbook.wire import Attempt, Trial, TrialDetail
 
 ONE = text(f"""
     select t.id as trial_id, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
@@ -20,37 +19,6 @@ ONE = text(f"""
 ATTEMPTS = text("""
     select attempt, worker, outcome, error, started_at, ended_at from attempts where trial_id = :trial order by attempt
 """)
-
-# A page's order: how rows are sorted, how the page goes on after a key, and what a key is made of.
-WORST = "coalesce(t.score, 'infinity'::float8)"
-ORDERS: dict[str, tuple[str, str, tuple[cursors.Kind, ...]]] = {
-    "number": ("t.number", "t.number > :k0", (cursors.is_number,)),
-    "-number": ("t.number desc", "t.number < :k0", (cursors.is_number,)),
-    "value": (
-        f"{WORST}, t.number",
-        f"({WORST}, t.number) > (cast(:k0 as text)::float8, :k1)",
-        (cursors.is_score, cursors.is_number),
-    ),
-    "-value": (
-        f"{WORST} desc, t.number desc",
-        f"({WORST}, t.number) < (cast(:k0 as text)::float8, :k1)",
-        (cursors.is_score, cursors.is_number),
-    ),
-}
-
-# Each state's first trials by its own range of an index, and the first of all of them: neither a study's size nor how
-# rare a state is makes a page cost more.
-OF_STATES = f"""
-    select {WORST} as worst, {TRIAL_COLUMNS}
-    from unnest(cast(:states as text[])) as one (state), lateral (
-        select * from trials t where {{which}} and t.state = one.state order by {{ordering}} limit :limit
-    ) t join studies s on s.id = t.study_id
-    order by {{ordering}} limit :limit
-"""  # noqa: S608  # parts of our own; values are bound
-OF_ALL = f"""
-    select {WORST} as worst, {TRIAL_COLUMNS} from trials t join studies s on s.id = t.study_id
-    where {{which}} order by {{ordering}} limit :limit
-"""  # noqa: S608  # as above
 
 
 async def find_trial(db: Database, study_id: int, number: int) -> tuple[int, Trial] | None:
@@ -79,29 +47,6 @@ async def read_trial(db: Database, study_id: int, number: int) -> TrialDetail | 
     row_id, trial = found
     attempts = [Attempt(**row) for row in await db.run(ATTEMPTS, {"trial": row_id})]
     return TrialDetail.model_construct(**dict(trial), reports=await curve(db, row_id), attempts=attempts)
-
-
-async def list_trials(
-    db: Database, study_id: int, *, states: Sequence[str], order: str, cursor: str | None, limit: int
-) -> tuple[list[Trial], str | None]:
-    """A page of trials and the cursor of the next one. `value` puts the best first, whatever the direction."""
-    ordering, onward, kinds = ORDERS[order]
-    asked: dict[str, Any] = {"study_id": study_id, "limit": limit + 1, "states": list(dict.fromkeys(states))}
-    if not states and order.endswith("value"):
-        asked["states"] = list(TRIAL_STATES)
-    where = ["t.study_id = :study_id"]
-    if cursor:
-        where.append(onward)
-        asked |= {f"k{i}": part for i, part in enumerate(cursors.decode(cursor, kinds))}
-    found = OF_STATES if asked["states"] else OF_ALL
-    statement = found.replace("{which}", " and ".join(where)).replace("{ordering}", ordering)
-    rows = await db.run(text(statement), asked)
-    following = None
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        key = [last["number"]] if len(kinds) == 1 else [repr(float(last["worst"])), last["number"]]
-        following = cursors.encode(key)
-    return [trial_of(row) for row in rows[:limit]], following
 
 
 @dataclass(frozen=True)
