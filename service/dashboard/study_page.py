@@ -10,11 +10,17 @@ from fastapi.responses import HTMLResponse
 from service import studies
 from service.api.bodies import Ctx
 from service.auth import Reader
+from service.context import Context
 from service.dashboard import words
+from service.dashboard.options import Option, options_of
 from service.dashboard.rendering import render
+from service.dashboard.snippets import python_of
+from service.dashboard.verdict import verdict
+from service.store.bests import Improvement, improvements
 from trialbook.spec import StudySpec
 from trialbook.wire import Study
 
+UNCHANGED = 10_000.0  # what can't change is told again for so many times as long as it took to read
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 # Each tab is templates/study/NAME.html and static/js/study/NAME.js; the first one is open where the address names none.
@@ -45,6 +51,9 @@ class StudyPage:
     command: str
     lost: str
     tested: str
+    verdict: str
+    python: str
+    budget: tuple[Option, ...]
     params: tuple[Param, ...]
     may_change: bool
     tabs: dict[str, str]
@@ -60,13 +69,28 @@ class StudyPage:
 async def study_page(name: str, request: Request, context: Ctx, holder: Reader) -> HTMLResponse:
     """A study: how good, still getting better, what next."""
     study = await studies.read(context, holder, name)
+    found = await _improvements(context, (await studies.find(context, holder, name)).id, study)
     url = str(request.base_url).rstrip("/")
     tab = request.query_params.get("tab", "")
-    page = study_view(study, url, datetime.now(UTC), tab, may_change=holder.role != "viewer")
+    page = study_view(study, found, url, datetime.now(UTC), tab, may_change=holder.role != "viewer")
     return render(request, "study.html", page)
 
 
-def study_view(study: Study, url: str, now: datetime, tab: str, *, may_change: bool) -> StudyPage:
+async def _improvements(context: Context, study_id: int, study: Study) -> list[Improvement]:
+    """Those up to the best trial, which are read once for all who look: they are the same until another is better."""
+    if study.best is None:
+        return []
+    known: list[Improvement] = await context.shared.get(
+        ("improvements", study_id, study.best.number, study.best.value),
+        lambda: improvements(context.db, study_id),
+        rest=UNCHANGED,
+    )
+    return known
+
+
+def study_view(
+    study: Study, found: list[Improvement], url: str, now: datetime, tab: str, *, may_change: bool
+) -> StudyPage:
     """All that the study's template needs."""
     spec = StudySpec.model_validate(study.spec)
     return StudyPage(
@@ -82,6 +106,9 @@ def study_view(study: Study, url: str, now: datetime, tab: str, *, may_change: b
         command=words.start_command(study, url),
         lost=words.lost_by_cancel(study),
         tested=words.tested(study.best.test, spec.objective.metric) if study.best else "",
+        verdict=verdict(spec, study.counts, found, study.best.params if study.best else {}),
+        python=python_of(spec, study.best, url) if study.best else "",
+        budget=options_of("budget"),
         params=tuple(Param(name, one.type != "categorical") for name, one in spec.space.root.items()),
         may_change=may_change,
         tabs=TABS,

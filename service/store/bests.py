@@ -1,4 +1,6 @@
-"""Where the best value of studies changed: a question of the list of studies."""
+"""Where the best value of studies changed: a question of the list of studies, and of the head of each."""
+
+from dataclasses import dataclass
 
 from sqlalchemy import text
 
@@ -22,3 +24,29 @@ async def bests(db: Database, names: list[str]) -> dict[str, list[tuple[int, flo
     for row in await db.run(BESTS, {"names": names}):
         found.setdefault(row["name"], []).append((row["number"], row["value"]))
     return found
+
+
+IMPROVEMENTS = text("""
+    select number, value, place from (
+        select number, value, score, state, row_number() over finished as place,
+            min(score) filter (where state = 'complete') over
+                (finished rows between unbounded preceding and 1 preceding) as before
+        from trials where study_id = :study and state in ('complete', 'pruned')
+        window finished as (order by finished_at, number)
+    ) as x
+    where state = 'complete' and score < 'infinity' and (before is null or score < before) order by place
+""")
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """A trial that was better than all that finished before it; `place` counts complete and pruned trials from 1."""
+
+    number: int
+    value: float
+    place: int
+
+
+async def improvements(db: Database, study_id: int) -> list[Improvement]:
+    """Where a study's best value changed, in the order in which trials finished."""
+    return [Improvement(**row) for row in await db.run(IMPROVEMENTS, {"study": study_id})]

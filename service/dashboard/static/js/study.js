@@ -1,6 +1,7 @@
 // A study's page: its head, its tabs, and the one stream of events that both follow.
 
 import { call } from "./api.js";
+import { createExtend } from "./extend.js";
 import { calmly, listen } from "./live.js";
 import { failed, reading, refresh, wireCopies, works } from "./parts.js";
 import { createTabs } from "./tabs.js";
@@ -53,6 +54,7 @@ listen(name, {
 });
 
 const dialog = document.getElementById("really");
+const extend = createExtend(base, readHead);
 
 async function act(what) {
   try {
@@ -65,7 +67,10 @@ async function act(what) {
 
 document.addEventListener("click", ({ target }) => {
   const button = target instanceof Element ? target.closest("#actions button") : null;
-  if (button) button.name === "cancel" ? dialog.showModal() : act(button.name);
+  if (!button) return;
+  if (button.name === "cancel") dialog.showModal();
+  else if (button.name === "extend") extend?.open();
+  else act(button.name);
 });
 dialog.addEventListener("close", () => {
   if (dialog.returnValue === "cancel") act("cancel");
