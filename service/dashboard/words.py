@@ -26,7 +26,7 @@ SAMPLERS = {
     "random": "random search",
     "sobol": "a Sobol sequence",
     "gp": "Bayesian search with a Gaussian process",
-    "gp_skopt": "Bayesian search with a Gaussian process",
+    "gp_skopt": "Bayesian search by scikit-optimize",
     "tpe": "Bayesian search with tree-structured Parzen estimators",
     "cmaes": "CMA-ES",
 }

@@ -14,7 +14,7 @@ SAMPLERS: dict[str, str] = {
     "grid": "service.search.grid",
     "random": "service.search.random",
     "sobol": "service.search.sobol",
-    "gp": "service.search.gp_skopt",
+    "gp": "service.search.gp",
     "gp_skopt": "service.search.gp_skopt",
     "tpe": "service.search.tpe",
     "cmaes": "service.search.cmaes",

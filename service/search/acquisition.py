@@ -10,32 +10,41 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from skopt.acquisition import gaussian_ei, gaussian_lcb
+from scipy.special import erfcx, log_ndtr, logsumexp
 
 from service.search.encoding import Encoding
-from service.search.gaussian import Regressor
+from service.search.gaussian import Process
 from service.search.novelty import Key, key
 from trialbook.space import Space
 
 Array = NDArray[np.float64]
 _SCATTERED, _NEAR, _TOP, _ROUNDS, _STEPS = 600, 50, 5, 2, 20
+_LOG_ROOT_TAU = 0.5 * np.log(2.0 * np.pi)
+_FAR = -1e5  # below it the tail is its first term
 
 
 @dataclass(frozen=True)
 class Improvement:
-    """Expected improvement over `best`, the lowest target that the model sees at a known point."""
+    """Expected improvement over the lowest mean at a known point, averaged over the ways that running trials may end.
+
+    In logarithms, which rank and climb where the improvement itself underflows (Ament et al., 2023, "Unexpected
+    Improvements to Expected Improvement for Bayesian Optimization").
+    """
 
     encoding: Encoding
-    model: Regressor
-    best: float
+    process: Process
+    best: Array  # (f,) for each way
+
+    def log(self, features: Array) -> Array:
+        """The logarithm of the expected improvement at features (m, p): (m,)."""
+        means, deviations = self.process.predict(features)
+        gains = log_gain((self.best - means) / deviations[:, None]) + np.log(deviations)[:, None]
+        logs: Array = logsumexp(gains, axis=1) - np.log(len(self.best))
+        return logs
 
     def ranked(self, rows: Array) -> Array:
         """These rounded rows (n, d), the most promising first."""
-        features = self.encoding.features(rows)
-        gain = gaussian_ei(features, self.model, y_opt=self.best, xi=0.0)
-        if not gain.max() > 0:  # so far from any hope that it underflows
-            gain = -gaussian_lcb(features, self.model)
-        ranked: Array = rows[np.argsort(-gain, kind="stable")]
+        ranked: Array = rows[np.argsort(-self.log(self.encoding.features(rows)), kind="stable")]
         return ranked
 
     def polished(self, row: Array) -> Array:
@@ -48,10 +57,8 @@ class Improvement:
         def cost(units: Array) -> tuple[float, Array]:
             moved = features.copy()
             moved[columns] = units
-            gain, slope = gaussian_ei(moved[None], self.model, y_opt=self.best, xi=0.0, return_grad=True)
-            if not gain[0] > 1e-300:
-                return 700.0, np.zeros(len(units))
-            return -float(np.log(gain[0])), -np.ravel(slope)[columns] / gain[0]
+            value, slope = self._climb(moved)
+            return -value, -slope[columns]
 
         result = row.copy()
         if len(columns):
@@ -61,6 +68,27 @@ class Improvement:
                 cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
             ).x
         return result
+
+    def _climb(self, x: Array) -> tuple[float, Array]:
+        """The logarithm at x (p,), and its gradient: for one way, (phi(z) ds - Phi(z) dm) / (s h(z))."""
+        means, deviation, by_mean, by_deviation = self.process.slopes(x)
+        z = (self.best - means) / deviation
+        gains = log_gain(z)
+        total = logsumexp(gains)
+        density, below = np.exp(-0.5 * z * z - _LOG_ROOT_TAU - total), np.exp(log_ndtr(z) - total)
+        slope = (density.sum() * by_deviation - by_mean @ below) / deviation
+        return float(total - np.log(len(z)) + np.log(deviation)), slope
+
+
+def log_gain(z: Array) -> Array:
+    """log(phi(z) + z Phi(z)), far into the tail."""
+    far = np.minimum(z, -1.0)
+    scaled = -far * erfcx(-far / np.sqrt(2.0)) * np.sqrt(np.pi / 2.0)  # -> 1 from below as 1 - 1 / z^2
+    tail = np.where(far < _FAR, -2.0 * np.log(-far), np.log1p(-np.where(far < _FAR, 0.5, scaled)))
+    near = np.maximum(z, -1.0)
+    gain = np.exp(-0.5 * near * near - _LOG_ROOT_TAU) + near * np.exp(log_ndtr(near))
+    result: Array = np.where(z < -1.0, -0.5 * far * far - _LOG_ROOT_TAU + tail, np.log(gain))
+    return result
 
 
 def choose(

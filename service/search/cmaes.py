@@ -1,63 +1,83 @@
-"""Covariance matrix adaptation: Optuna's, its generations replayed from the history given.
+"""Covariance matrix adaptation: the package `cmaes`, its generations told again from the history given.
 
-Numbers that are always active evolve; choices and conditional parameters are drawn at random.
+Numbers that are always active evolve, in the unit cube; choices and conditional parameters are drawn at random. The
+first trials are random; the best of them is where the evolution begins. Complete trials join generations in the order
+in which they finish. An evolution that has come to its end begins anew elsewhere.
 """
 
 from collections.abc import Sequence
 from random import Random
 
-import optuna
-from optuna.samplers import CmaEsSampler
-from optuna.trial import TrialState
+import numpy as np
+from cmaes import CMA  # type: ignore[import-untyped]  # it has no types
+from numpy.typing import NDArray
 
-from service.search import replay
 from service.search.novelty import key, renewed, taken
 from service.search.protocol import History, Suggestion
+from service.search.random import point
+from service.search.replay import seed
 from trialbook.space import Categorical, Space
 from trialbook.spec import CMAESSampler as Options
 
+Array = NDArray[np.float64]
+_SIGMA = 1 / 6  # of the range, as Optuna has it
+_WORST = 1e300
+
 
 class CMAESSampler:
-    """The same history leads to the same generations, since each complete trial joins the one open when it ended."""
+    """The same history leads to the same generations, since nothing else does."""
 
     def __init__(self, space: Space, options: Options) -> None:
         self._space = space
         self._options = options
+        parameters = [space[name] for name in space.names]
+        self._evolving = [
+            i for i, p in enumerate(parameters) if not isinstance(p, Categorical) and not p.when and p.size != 1
+        ]
 
     def suggest(self, history: History, numbers: Sequence[int]) -> list[Suggestion]:
-        """One ask per number from the generation that the history has reached."""
-        study, known, suggestions = self._evolved(history), taken(history), []
-        explanation = {"sampler": "cmaes", "mode": self._mode(history), "seen": len(history.finished)}
+        """One draw per number from the generation that the history has reached."""
+        known, optimizer = taken(history), self._evolved(history)
+        mode = "random" if not self._evolving else "startup" if optimizer is None else "model"
+        suggestions = []
         for number in numbers:
-            seed = replay.seed(self._options.seed, number)
-            asked = replay.ask(study, self._space, self._optimizer(seed))
-            point = renewed(self._space, asked, known, Random(seed))  # noqa: S311  # chance, not secrets
-            known.add(key(point))
-            suggestions.append(Suggestion(point, explanation))
+            chance = seed(self._options.seed, number)
+            row = self._space.to_row(point(self._space, self._options.seed, number))
+            if optimizer is not None:
+                optimizer.reseed_rng(chance)
+                for i, value in zip(self._evolving, optimizer.ask(), strict=False):
+                    row[i] = float(value)
+            made = renewed(self._space, self._space.from_row(row), known, Random(chance))  # noqa: S311  # no secrets
+            known.add(key(made))
+            suggestions.append(Suggestion(made, {"sampler": "cmaes", "mode": mode, "seen": len(history.finished)}))
         return suggestions
 
-    def _mode(self, history: History) -> str:
-        complete = sum(observation.state == "complete" for observation in history.finished)
-        evolves = any(not isinstance(p, Categorical) and not p.when and p.size != 1 for p in self._space.root.values())
-        return "startup" if complete < self._options.n_startup_trials else "model" if evolves else "random"
+    def _evolved(self, history: History) -> CMA | None:
+        """The optimizer after all whole generations; None while the first trials are made, or if nothing evolves."""
+        complete = [observation for observation in history.finished if observation.state == "complete"]
+        n_startup = self._options.n_startup_trials
+        if len(complete) < n_startup or not self._evolving:
+            return None
+        rows: Array = np.array([self._space.to_row(observation.params) for observation in complete])[:, self._evolving]
+        rows = np.pad(rows, ((0, 0), (0, max(0, 2 - rows.shape[1]))), constant_values=0.5)  # CMA takes two and more
+        scores = np.minimum([observation.score for observation in complete], _WORST)
+        first = int(np.argmin(scores[:n_startup]))
+        start: Array = rows[first]
+        optimizer = self._begun(start, 0)
+        done = n_startup
+        while done + optimizer.population_size <= len(complete):
+            members = range(done, done + optimizer.population_size)
+            done = members.stop
+            optimizer.tell([(rows[i], float(scores[i])) for i in members])
+            if optimizer.should_stop():
+                optimizer = self._begun(np.random.default_rng([self._options.seed, done]).random(rows.shape[1]), done)
+        return optimizer
 
-    def _optimizer(self, seed: int) -> CmaEsSampler:
-        return CmaEsSampler(n_startup_trials=self._options.n_startup_trials, seed=seed, warn_independent_sampling=False)
-
-    def _evolved(self, history: History) -> optuna.Study:
-        """The study after each complete trial was asked for, in its turn, and told."""
-        study = replay.study(self._space, History())
-        study.sampler = self._optimizer(self._options.seed)
-        for trial in replay.study(self._space, History(history.finished)).trials:
-            if trial.state == TrialState.COMPLETE:
-                turn = study.ask()
-                _ = turn.relative_params  # computed on access: this is what joins it to a generation
-                asked = study.tell(turn, state=TrialState.FAIL)
-                trial.system_attrs.update(asked.system_attrs)  # its generation, and the optimizer where one ended
-                study.add_trial(trial)
-        return study
+    def _begun(self, mean: Array, done: int) -> CMA:
+        bounds = np.tile([0.0, 1.0], (len(mean), 1))
+        return CMA(mean=mean, sigma=_SIGMA, bounds=bounds, seed=seed(self._options.seed, done))
 
 
 def build(space: Space, options: Options) -> CMAESSampler:
-    """Optuna's CMA-ES with these options."""
+    """CMA-ES with these options."""
     return CMAESSampler(space, options)

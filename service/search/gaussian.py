@@ -1,81 +1,108 @@
 """A Gaussian process over features in the unit cube: fitted once, then conditioned on more points at the same kernel.
 
-scikit-optimize's regressor and kernels; the hyperparameters are the most probable ones under weak priors, by a
-likelihood of our own.
+Pure. The kernel is a Matérn 5/2 with a length scale per feature, plus noise; its hyperparameters are the most probable
+ones under weak priors. Where a known point's target is uncertain, as a running trial's is, each column of the targets
+is one way that it may turn out: all columns share the deviations, and each has its own mean.
 """
 
-import warnings
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
-from skopt.learning import GaussianProcessRegressor
-from skopt.learning.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from scipy.spatial.distance import cdist
 
 Array = NDArray[np.float64]
-Kernel = Any  # skopt has no types
 _MAX_SCALES = 32  # beyond so many features one length scale serves them all
 _MAX_FITTED = 128  # points that the hyperparameters are fitted to
 _MAX_STEPS = 30
-_JITTER = 1e-8
+_JITTERS = (1e-8, 1e-6, 1e-4)  # tried in turn, where rounding leaves a matrix short of positive definite
 _LEAST_VARIANCE = 1e-18  # at a known point the variance is no more than rounding
+_BOUNDS = {"variance": (0.05, 50.0), "scale": (0.03, 30.0), "noise": (1e-6, 1.0)}
 
 
-class Regressor(GaussianProcessRegressor):  # type: ignore[misc]  # skopt has no types
-    """skopt's, with deviations from the triangular factor, more exact than by the inverse, and faster gradients."""
+@dataclass(frozen=True)
+class Kernel:
+    """Matérn 5/2 and noise (Rasmussen and Williams, 2006, "Gaussian Processes for Machine Learning", equation 4.17)."""
 
-    def predict(self, X: Array, return_std: bool = False, **more: bool) -> Any:  # Any: as skopt's, one to four arrays
-        """Mean, or mean and deviation at X (m, p); with return_mean_grad also both's gradients at X's only row."""
-        if more.get("return_mean_grad"):
-            return self._with_gradients(X[0])
-        if more or not return_std:
-            return super().predict(X, return_std=return_std, **more)
-        cross = self.kernel_(X, self.X_train_)  # (m, n)
-        whitened = solve_triangular(self.L_, cross.T, lower=True, check_finite=False)  # (n, m)
-        variance = self.kernel_.diag(X) - np.einsum("nm,nm->m", whitened, whitened)
-        return cross @ self.alpha_, np.sqrt(np.maximum(variance, 0.0))
+    variance: float
+    scales: Array  # (p,), or (1,) for one that all features share
+    noise: float
 
-    def _with_gradients(self, x: Array) -> tuple[Array, Array, Array, Array]:
-        """Mean (1,), deviation (1,) and their gradients (p,) at x (p,).
+    def between(self, X: Array, Z: Array) -> Array:
+        """Covariances of the function at X (m, p) and Z (n, p), without noise: (m, n)."""
+        s = np.sqrt(5.0) * cdist(X / self.scales, Z / self.scales)
+        covariances: Array = self.variance * (1.0 + s + s * s / 3.0) * np.exp(-s)
+        return covariances
 
-        The kernel is c (1 + s + s^2 / 3) exp(-s) with s = sqrt(5) |(x - x') / scale| (Rasmussen and Williams, 2006,
-        "Gaussian Processes for Machine Learning", equation 4.17); its gradient in x follows by the chain rule.
-        """
-        variance, scale = self.kernel_.k1.k1.constant_value, self.kernel_.k1.k2.length_scale
-        apart = (x - self.X_train_) / scale  # (n, p)
+
+@dataclass(frozen=True)
+class Process:
+    """What is believed of a function, given n points under one kernel."""
+
+    kernel: Kernel
+    features: Array  # (n, p)
+    targets: Array  # (n, f): f ways that they may have turned out
+    factor: Array  # (n, n) the lower triangular one of the covariances
+    weights: Array  # (n, f)
+
+    def means(self, X: Array) -> Array:
+        """At X (m, p), for each way: (m, f)."""
+        means: Array = self.kernel.between(X, self.features) @ self.weights
+        return means
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Means (m, f) and deviations (m,) of the function at X (m, p)."""
+        cross = self.kernel.between(X, self.features)
+        whitened = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)  # (n, m)
+        variance = self.kernel.variance - np.einsum("nm,nm->m", whitened, whitened)
+        return cross @ self.weights, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+
+    def slopes(self, x: Array) -> tuple[Array, float, Array, Array]:
+        """Means (f,) and the deviation at x (p,), and their gradients: (p, f), (p,)."""
+        apart = (x - self.features) / self.kernel.scales  # (n, p)
         s = np.sqrt(5.0 * np.einsum("np,np->n", apart, apart))
-        decay = variance * np.exp(-s)
+        decay = self.kernel.variance * np.exp(-s)
         cross = (1.0 + s + s * s / 3.0) * decay
-        slope = (-5.0 / 3.0 * (1.0 + s) * decay)[:, None] * apart / scale  # (n, p)
-        whitened = solve_triangular(self.L_, cross, lower=True, check_finite=False)
-        weights = solve_triangular(self.L_, whitened, lower=True, trans="T", check_finite=False)
-        deviation = np.sqrt(max(variance - whitened @ whitened, _LEAST_VARIANCE))
-        return (
-            np.array([cross @ self.alpha_]),
-            np.array([deviation]),
-            slope.T @ self.alpha_,
-            -(slope.T @ weights) / deviation,
-        )
+        slope = (-5.0 / 3.0 * (1.0 + s) * decay)[:, None] * apart / self.kernel.scales  # (n, p)
+        whitened = solve_triangular(self.factor, cross, lower=True, check_finite=False)
+        solved = solve_triangular(self.factor, whitened, lower=True, trans="T", check_finite=False)
+        deviation = float(np.sqrt(max(self.kernel.variance - whitened @ whitened, _LEAST_VARIANCE)))
+        return cross @ self.weights, deviation, slope.T @ self.weights, -(slope.T @ solved) / deviation
+
+    def drawn(self, X: Array, normals: Array) -> Array:
+        """Joint draws of the first way's function at X (m, p), by standard normals (m, f): (m, f)."""
+        cross = self.kernel.between(X, self.features)
+        whitened = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        covariances = self.kernel.between(X, X) - whitened.T @ whitened
+        draws: Array = cross @ self.weights[:, :1] + _factor(covariances, self.kernel.noise) @ normals
+        return draws
 
 
 def fit(features: Array, targets: Array) -> Kernel:
     """The kernel with the hyperparameters most probable given features (n, p) and targets (n,)."""
-    start = _kernel(features.shape[1])
-    if not features.shape[1]:
-        return start
+    width = features.shape[1]
+    shared = width > _MAX_SCALES
+    count = 1 if shared else width
+    start = np.log([1.0, *[0.5 * np.sqrt(width / 8) if shared else 0.5] * count, 1e-3])
+    if not width:
+        return _kernel(start)
     chosen = _telling(targets)
-    likelihood = Likelihood(features[chosen], targets[chosen], shared=features.shape[1] > _MAX_SCALES)
+    likelihood = Likelihood(features[chosen], targets[chosen], shared=shared)
 
     def cost(theta: Array) -> tuple[float, Array]:
         value, gradient = likelihood(theta)
         penalty, slope = _penalty(theta)
         return value + penalty, gradient + slope
 
-    options = {"maxiter": _MAX_STEPS}
-    found = minimize(cost, start.theta, jac=True, method="L-BFGS-B", bounds=start.bounds, options=options)
-    return start.clone_with_theta(found.x)
+    bounds = np.log([_BOUNDS["variance"], *[_BOUNDS["scale"]] * count, _BOUNDS["noise"]])
+    found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _MAX_STEPS})
+    return _kernel(found.x)
+
+
+def _kernel(theta: Array) -> Kernel:
+    return Kernel(float(np.exp(theta[0])), np.exp(theta[1:-1]), float(np.exp(theta[-1])))
 
 
 class Likelihood:
@@ -97,7 +124,7 @@ class Likelihood:
         smooth = (1.0 + s + s * s / 3.0) * decay
         n = len(self._targets)
         try:
-            factor = cho_factor(smooth + (noise + _JITTER) * np.eye(n), lower=True, check_finite=False)
+            factor = cho_factor(smooth + (noise + _JITTERS[0]) * np.eye(n), lower=True, check_finite=False)
         except LinAlgError:
             return 1e10, np.zeros_like(theta)
         weights = cho_solve(factor, self._targets, check_finite=False)
@@ -108,22 +135,29 @@ class Likelihood:
         return float(value), 0.5 * gradient
 
 
-def condition(kernel: Kernel, features: Array, targets: Array) -> Regressor:
-    """The process given these points, the kernel's hyperparameters as they are."""
-    model = Regressor(kernel=kernel, optimizer=None, noise="gaussian", alpha=_JITTER)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a hyperparameter at its bound is no news
-        model.fit(features, targets)
-    return model
+def condition(kernel: Kernel, features: Array, targets: Array) -> Process:
+    """The process given these points (n, p) and targets (n, f), the kernel's hyperparameters as they are."""
+    factor = _factor(kernel.between(features, features), kernel.noise)
+    return Process(kernel, features, targets, factor, cho_solve((factor, True), targets, check_finite=False))
 
 
-def believe(model: Regressor, features: Array) -> Regressor:
-    """The process as if these points (m, p) had turned out as it expects (a "kriging believer")."""
-    return condition(
-        model.kernel,
-        np.concatenate([model.X_train_, features]),
-        np.concatenate([model.y_train_, model.predict(features)]),
-    )
+def imagine(process: Process, features: Array, normals: Array) -> Process:
+    """The process as if these points (m, p) had turned out in f ways, drawn by standard normals (m, f)."""
+    known = np.repeat(process.targets[:, :1], normals.shape[1], axis=1)
+    targets = np.concatenate([known, process.drawn(features, normals)])
+    return condition(process.kernel, np.concatenate([process.features, features]), targets)
+
+
+def _factor(covariances: Array, noise: float) -> Array:
+    for jitter in _JITTERS:
+        try:
+            factor: Array = cholesky(
+                covariances + (noise + jitter) * np.eye(len(covariances)), lower=True, check_finite=False
+            )
+        except LinAlgError:
+            continue
+        return factor
+    raise LinAlgError("the covariances are not positive definite")
 
 
 def _telling(targets: Array) -> NDArray[np.intp]:
@@ -134,12 +168,6 @@ def _telling(targets: Array) -> NDArray[np.intp]:
     best, others = np.split(order, [_MAX_FITTED // 2])
     even = np.linspace(0, len(others) - 1, _MAX_FITTED - len(best)).astype(int)
     return np.concatenate([best, others[even]])
-
-
-def _kernel(width: int) -> Kernel:
-    scale = np.full(width, 0.5) if width <= _MAX_SCALES else 0.5 * np.sqrt(width / 8)
-    smooth = Matern(length_scale=scale, length_scale_bounds=(0.03, 30.0), nu=2.5)
-    return ConstantKernel(1.0, (0.05, 50.0)) * smooth + WhiteKernel(1e-3, (1e-6, 1.0))
 
 
 def _penalty(theta: Array) -> tuple[float, Array]:

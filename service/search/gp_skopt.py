@@ -1,137 +1,103 @@
-"""Bayesian search with scikit-optimize's Gaussian process; `gp` stands for it, and says so.
+"""Bayesian search by scikit-optimize's own optimizer, as it comes, kept beside `gp` for comparison.
 
-The first trials are a Sobol sequence. Pending trials count as if they had turned out as the model expects, and so do
-the points of a batch before one: no two workers are sent to the same place.
+It is made anew from the history for each point, which bounds what it is told: 100 trials at most, since its fits cost
+their cube; scores that diverged drawn in, since it takes none that are not finite; pending trials as if they had
+reached the best score so far (a "constant liar"); an inactive parameter at its middle, since it knows no conditions.
 """
 
+import warnings
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from skopt import Optimizer
+from skopt.space import Categorical, Integer, Real
 
-from service.search import acquisition, gaussian, scores, sobol
-from service.search.encoding import Encoding
-from service.search.novelty import Key, fresh, key, listed, renewed, taken
-from service.search.protocol import History, Observation, Suggestion
-from trialbook.space import Point, Space
+from service.search import scores, startup
+from service.search.novelty import key, renewed, taken
+from service.search.protocol import History, Suggestion
+from service.search.recall import worth_seeing
+from service.search.replay import seed
+from trialbook.space import Categorical as Choice
+from trialbook.space import Float, Int, Point, Space
 from trialbook.spec import GPSampler as Options
 from trialbook.values import Scalar
 
-_MIN_FINITE = 3
-_MAX_SEEN = 500
+_MAX_SEEN = 100
+_MAX_STEPS = 10_000  # an integer of more values is searched as a real number
 
 
-class GPSampler:
-    """Fits once per call, then takes the points of highest expected improvement one by one."""
+class SkoptSampler:
+    """One optimizer per point: told all that is known, asked once."""
 
     def __init__(self, space: Space, options: Options) -> None:
         self._space = space
         self._options = options
-        self._encoding = Encoding(space)
+        self._free = [i for i, name in enumerate(space.names) if space[name].size != 1]
+        self._dimensions = [_dimension(space[space.names[i]]) for i in self._free]
 
     def suggest(self, history: History, numbers: Sequence[int]) -> list[Suggestion]:
-        """Startup points for early numbers or while too little is known, the model's for all others."""
-        known, suggestions = taken(history), []
-        model: _Model | None = None
+        """Startup points for early numbers or while too little is known, the optimizer's for all others."""
+        known = taken(history)
+        suggestions: list[Suggestion] = []
         for number in numbers:
-            if number < self._options.n_startup_trials or not self._is_enough(history):
-                suggestions.append(self._startup(number, known, history))
+            if not self._free or startup.is_due(self._options, history, number):
+                made = startup.suggestion(self._space, self._options, number, known, history)
             else:
-                model = model or _Model(self._encoding, self._space, history)
-                model.expect([made.params for made in suggestions[model.expected :]])
-                suggestions.append(self._modelled(model, number, known))
-            known.add(key(suggestions[-1].params))
+                made = self._asked(history, number, known, [one.params for one in suggestions])
+            known.add(key(made.params))
+            suggestions.append(made)
         return suggestions
 
-    def _is_enough(self, history: History) -> bool:
-        """Whether a model can be fitted: half the startup trials may still be running."""
-        finite = sum(np.isfinite(observation.score) for observation in history.finished)
-        wanted = min(self._options.n_startup_trials, max(_MIN_FINITE, self._options.n_startup_trials // 2))
-        return self._encoding.width > 0 and finite >= wanted
-
-    def _startup(self, number: int, known: set[Key], history: History) -> Suggestion:
-        point = self._space.from_row(sobol.row(len(self._space), self._options.seed, number))
-        chance = Random(f"{self._options.seed}-{number}-again")  # noqa: S311  # chance, not secrets
-        return Suggestion(
-            renewed(self._space, point, known, chance),
-            {"sampler": self._options.name, "mode": "startup", "seen": len(history.finished)},
-        )
-
-    def _modelled(self, model: "_Model", number: int, known: set[Key]) -> Suggestion:
-        point = model.choose(known, np.random.default_rng([self._options.seed, number]))
+    def _asked(self, history: History, number: int, known: set[Any], before: Sequence[Point]) -> Suggestion:
+        finished = worth_seeing(history.finished, _MAX_SEEN)
+        raw = scores.pessimistic(finished)
+        targets = scores.scale(raw).target(raw).tolist()
+        running = [*(trial.params for trial in history.pending), *before]
+        points = [*(observation.params for observation in finished), *running]
+        chance = seed(self._options.seed, number)
+        optimizer = Optimizer(self._dimensions, random_state=chance % 2**31, n_initial_points=0, acq_func="EI")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of points that it finds for the second time: they are renewed below
+            optimizer.tell([self._inward(point) for point in points], [*targets, *[min(targets)] * len(running)])
+            asked = self._outward(optimizer.ask())
+        point = renewed(self._space, asked, known, Random(chance))  # noqa: S311  # chance, not secrets
         return Suggestion(
             point,
             {
                 "sampler": self._options.name,
-                "model": "scikit-optimize",
                 "mode": "model",
                 "acquisition": "EI",
-                **model.predict(point),
+                "seen": len(history.finished),
+                "pending": len(history.pending),
             },
         )
 
+    def _inward(self, point: Point) -> list[float]:
+        row = self._space.to_row(point)
+        pairs = zip(self._free, self._dimensions, strict=True)
+        return [row[i] if isinstance(d, Real) else min(int(row[i] * _count(d)), _count(d) - 1) for i, d in pairs]
 
-class _Model:
-    """What the process believes of one study while one batch is made."""
-
-    def __init__(self, encoding: Encoding, space: Space, history: History) -> None:
-        self._encoding = encoding
-        self._space = space
-        self._seen, self._pending = len(history.finished), len(history.pending)
-        self.expected = 0  # how many points of this batch are taken for tried
-        finished = _worth_seeing(history.finished)
-        raw = scores.pessimistic(finished)
-        self._scale = scores.scale(raw)
-        self._rows = encoding.rows(observation.params for observation in finished)  # (n, d)
-        features, targets = encoding.features(self._rows), self._scale.target(raw)
-        self._process = gaussian.condition(gaussian.fit(features, targets), features, targets)
-        self._points = listed(space)
-        self._believe([trial.params for trial in history.pending])
-
-    def expect(self, points: Sequence[Point]) -> None:
-        """Takes these points of the batch for tried, with the results that the process expects."""
-        self._believe(points)
-        self.expected += len(points)
-
-    def _believe(self, points: Sequence[Point]) -> None:
-        if points:
-            rows = self._encoding.rows(points)
-            self._rows = np.concatenate([self._rows, rows])
-            self._process = gaussian.believe(self._process, self._encoding.features(rows))
-
-    def choose(self, known: set[Key], chance: np.random.Generator) -> dict[str, Scalar]:
-        """The most promising point; a known one only where no other is found."""
-        means: NDArray[np.float64] = self._process.predict(self._process.X_train_)
-        gain = acquisition.Improvement(self._encoding, self._process, float(means.min()))
-        if self._points is not None:
-            rows = self._encoding.rows(fresh(self._points, known) or self._points)
-            return self._space.from_row(gain.ranked(rows)[0].tolist())
-        starts = self._rows[np.argsort(means, kind="stable")[:5]]
-        row = acquisition.choose(gain, starts, self._space, known, chance)
-        return self._space.from_row((starts[0] if row is None else row).tolist())
-
-    def predict(self, point: dict[str, Scalar]) -> dict[str, float | int]:
-        """What the process expects there, in scores, and how much it has seen."""
-        mean, deviation = self._process.predict(self._encoding.features(self._encoding.rows([point])), return_std=True)
-        return {
-            "predicted": self._scale.score(float(mean[0])),
-            "deviation": self._scale.distance(float(deviation[0])),
-            "seen": self._seen,
-            "pending": self._pending,
-        }
+    def _outward(self, asked: Sequence[float]) -> dict[str, Scalar]:
+        row = [0.5] * len(self._space)
+        for i, dimension, value in zip(self._free, self._dimensions, asked, strict=True):
+            row[i] = float(value) if isinstance(dimension, Real) else (value + 0.5) / _count(dimension)
+        return self._space.from_row(row)
 
 
-def _worth_seeing(finished: Sequence[Observation]) -> Sequence[Observation]:
-    """At most 500 trials, since a fit costs their cube: the best half of them and the latest."""
-    if len(finished) <= _MAX_SEEN:
-        return finished
-    best = sorted(finished, key=lambda observation: observation.score)[: _MAX_SEEN // 2]
-    numbers = {observation.number for observation in best}
-    latest = [observation for observation in finished if observation.number not in numbers][-_MAX_SEEN // 2 :]
-    return [*best, *latest]
+def _dimension(parameter: Float | Int | Choice) -> Any:  # Any: skopt has no types
+    """Choices and steps as indices, all else as a share of the range."""
+    if isinstance(parameter, Choice):
+        return Categorical(list(range(parameter.size)))
+    if parameter.size is None or parameter.log or parameter.size > _MAX_STEPS:
+        return Real(0.0, 1.0)
+    return Integer(0, parameter.size - 1)
 
 
-def build(space: Space, options: Options) -> GPSampler:
-    """Gaussian-process search with these options."""
-    return GPSampler(space, options)
+def _count(dimension: Any) -> int:  # Any: skopt has no types
+    return len(dimension.categories) if isinstance(dimension, Categorical) else int(dimension.high) + 1
+
+
+def build(space: Space, options: Options) -> SkoptSampler:
+    """scikit-optimize's optimizer with these options."""
+    return SkoptSampler(space, options)

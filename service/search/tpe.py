@@ -8,8 +8,11 @@ from optuna.samplers import TPESampler as Estimators
 from service.search import replay
 from service.search.novelty import key, renewed, taken
 from service.search.protocol import History, Suggestion
+from service.search.recall import worth_seeing
 from trialbook.space import Space
 from trialbook.spec import TPESampler as Options
+
+_MAX_SEEN = 1000
 
 
 class TPESampler:
@@ -21,7 +24,9 @@ class TPESampler:
 
     def suggest(self, history: History, numbers: Sequence[int]) -> list[Suggestion]:
         """One ask per number, each seeing the points of the asks before it as running."""
-        study, known, suggestions = replay.study(self._space, history), taken(history), []
+        told = History(tuple(worth_seeing(history.finished, _MAX_SEEN)), history.pending)
+        study, known = replay.study(self._space, told), taken(history)
+        suggestions: list[Suggestion] = []
         mode = "model" if len(history.finished) >= self._options.n_startup_trials else "startup"
         for number in numbers:
             seed = replay.seed(self._options.seed, number)

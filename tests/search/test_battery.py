@@ -111,7 +111,9 @@ def test_model_is_used_once_enough_trials_are_finished(name):
     assert modes == ["startup", "startup", "model", "model"]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "gp_skopt" else ()) for name in MODELS]
+)
 def test_search_homes_in_on_a_bowl(name):
     """Within 40 trials nearer to the lowest point than the best of 40 random ones, by a wide margin."""
     space = Space.model_validate({x: {"type": "float", "low": -5, "high": 5} for x in "ab"})

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.integrate import quad
 from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from service.search import History, Observation, Pending, build, gaussian, scores
-from service.search.acquisition import Improvement, nearby
+from service.search.acquisition import Improvement, log_gain, nearby
 from service.search.encoding import Encoding
 from service.search.random import point
 from tests.search.spaces import SPACES, same
@@ -32,7 +33,7 @@ def past(space: Space, count: int, score) -> tuple[Observation, ...]:
 
 
 def gp(space: Space, **options):
-    return build(space, GPSampler(name="gp_skopt", **options))
+    return build(space, GPSampler(name="gp", **options))
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -91,46 +92,93 @@ def test_pruned_trial_counts_no_better_than_the_median_of_the_complete():
     assert scores.pessimistic(observed).tolist() == [1.0, 2.0, 2.0, 9.0, 3.0]
 
 
-def test_believed_points_leave_the_means_and_narrow_the_deviations():
-    chance = np.random.default_rng(0)
-    X, new = chance.random((30, 2)), chance.random((4, 2))
-    y = np.sin(6 * X).sum(axis=1)
-    before = gaussian.condition(gaussian.fit(X, y), X, y)
-    after = gaussian.believe(before, new)
-    grid = chance.random((50, 2))
-    assert after.predict(grid) == pytest.approx(before.predict(grid), abs=1e-4)
-    assert (after.predict(grid, return_std=True)[1] <= before.predict(grid, return_std=True)[1] + 1e-6).all()
+def fitted(X, y) -> gaussian.Process:
+    return gaussian.condition(gaussian.fit(X, y), X, y[:, None])
 
 
-def test_deviations_are_scikit_learns():
+def reference(process: gaussian.Process) -> GaussianProcessRegressor:
+    """scikit-learn's process with the same kernel, given the same points."""
+    kernel = process.kernel
+    smooth = ConstantKernel(kernel.variance) * Matern(kernel.scales, nu=2.5)
+    model = GaussianProcessRegressor(smooth, optimizer=None, alpha=kernel.noise + 1e-8)
+    return model.fit(process.features, process.targets[:, 0])
+
+
+def test_predictions_are_scikit_learns():
+    process, grid = fitted(*noisy_wave()), np.random.default_rng(0).random((20, 3))
+    means, deviations = process.predict(grid)
+    expected = reference(process).predict(grid, return_std=True)
+    assert means[:, 0] == pytest.approx(expected[0], abs=1e-6)
+    assert deviations == pytest.approx(expected[1], abs=1e-6)
+
+
+def test_imagined_points_leave_the_means_on_average_and_narrow_the_deviations():
     chance = np.random.default_rng(0)
-    X = chance.random((30, 3))
-    model = gaussian.condition(gaussian.fit(X, X.sum(axis=1)), X, X.sum(axis=1))
-    grid = chance.random((20, 3))
-    _, covariance = model.predict(grid, return_cov=True)
-    assert model.predict(grid, return_std=True)[1] == pytest.approx(np.sqrt(np.diag(covariance)), abs=1e-6)
+    before = fitted(*noisy_wave())
+    normals = chance.normal(size=(4, 2000))
+    after = gaussian.imagine(before, chance.random((4, 3)), np.concatenate([normals, -normals], axis=1))
+    grid = chance.random((50, 3))
+    (means, deviations), (expected, wider) = after.predict(grid), before.predict(grid)
+    assert means.mean(axis=1) == pytest.approx(expected[:, 0], abs=1e-6)  # normals and their opposites cancel
+    assert (deviations <= wider + 1e-6).all()
+
+
+def test_imagined_points_are_as_wide_apart_as_the_process_is_uncertain():
+    chance = np.random.default_rng(0)
+    process, new = fitted(*noisy_wave()), chance.random((2, 3))
+    draws = process.drawn(new, chance.normal(size=(2, 20_000)))
+    _, covariance = reference(process).predict(new, return_cov=True)
+    assert np.cov(draws) == pytest.approx(covariance + process.kernel.noise * np.eye(2), rel=0.05, abs=1e-4)
+
+
+def closed_form(gain: Improvement, features) -> np.ndarray:
+    """The expected improvement averaged over the ways, by SciPy's normal distribution."""
+    means, deviations = gain.process.predict(features)
+    z = (gain.best - means) / deviations[:, None]
+    return (deviations[:, None] * (z * norm.cdf(z) + norm.pdf(z))).mean(axis=1)
+
+
+def improvement(ways: int = 1) -> Improvement:
+    chance = np.random.default_rng(0)
+    X = chance.random((20, 2))
+    y = np.array([bowl({"a": a, "b": b}) for a, b in X])
+    process = gaussian.imagine(fitted(X, y / y.std()), chance.random((2, 2)), chance.normal(size=(2, ways)))
+    return Improvement(Encoding(PLANE), process, process.means(process.features).min(axis=0))
+
+
+def test_improvement_is_the_closed_form_averaged_over_the_ways_that_trials_may_end():
+    gain, grid = improvement(ways=5), np.random.default_rng(1).random((40, 2))
+    expected = closed_form(gain, grid)
+    wide = expected > 1e-12  # below it the closed form is rounding
+    assert wide.sum() > 10
+    assert np.exp(gain.log(grid))[wide] == pytest.approx(expected[wide], rel=1e-3)
+
+
+@pytest.mark.parametrize("z", [3.0, 0.0, -0.999, -1.001, -5.0, -20.0])
+def test_logarithm_of_the_gain_is_that_of_its_integral(z):
+    def weighed(t: float) -> float:  # (z + t) phi(t) where it is positive, without the factor phi(z)
+        return t * math.exp(-0.5 * t * t + t * z)
+
+    integral, _ = quad(weighed, 0.0, 60.0, points=[max(z, 0.0), 1.0 / max(1.0, -z)], limit=200, epsabs=0.0)
+    assert log_gain(np.array([z]))[0] == pytest.approx(norm.logpdf(z) + math.log(integral), rel=1e-7, abs=1e-7)
+
+
+def test_logarithm_of_the_gain_goes_on_where_the_gain_underflows():
+    z = -np.logspace(0, 12, 300)
+    gains = log_gain(z)
+    assert np.isfinite(gains).all()
+    assert (np.diff(gains) < 0).all()
 
 
 def test_polishing_never_loses_improvement():
-    encoding, chance = Encoding(PLANE), np.random.default_rng(0)
-    X = chance.random((20, 2))
-    y = np.array([bowl({"a": a, "b": b}) for a, b in X])
-    model = gaussian.condition(gaussian.fit(X, y / y.std()), X, y / y.std())
-    gain = Improvement(encoding, model, float((y / y.std()).min()))
-
-    def expected(row) -> float:  # the closed form, by SciPy's normal distribution
-        mean, deviation = (float(v[0]) for v in model.predict(row[None], return_std=True))
-        z = (gain.best - mean) / deviation
-        return deviation * (z * norm.cdf(z) + norm.pdf(z))
-
-    for row in chance.random((5, 2)):
-        assert expected(gain.polished(row)) >= expected(row) * (1 - 1e-9)
+    gain = improvement(ways=3)
+    for row in np.random.default_rng(2).random((5, 2)):
+        assert gain.log(gain.polished(row)[None])[0] >= gain.log(row[None])[0] - 1e-9
 
 
 def test_ranking_is_by_expected_improvement():
     X = np.array([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
-    model = gaussian.condition(gaussian.fit(X, X[:, 0]), X, X[:, 0])
-    ranked = Improvement(Encoding(PLANE), model, 0.0).ranked(X)
+    ranked = Improvement(Encoding(PLANE), fitted(X, X[:, 0]), np.zeros(1)).ranked(X)
     assert ranked[0].tolist() != [1.0, 1.0]
 
 
@@ -157,14 +205,6 @@ def test_points_of_a_batch_differ():
     assert min(math.dist(p, q) for i, p in enumerate(points) for q in points[:i]) > 0.005
 
 
-def test_stand_in_says_what_it_is():
-    finished = past(PLANE, 15, bowl)
-    [ours] = build(PLANE, GPSampler(name="gp")).suggest(History(finished), [15])
-    [skopts] = gp(PLANE).suggest(History(finished), [15])
-    assert ours.params == skopts.params
-    assert (ours.explanation["sampler"], ours.explanation["model"]) == ("gp", "scikit-optimize")
-
-
 def test_more_trials_than_are_looked_at_still_find_the_valley():
     [made] = gp(PLANE).suggest(History(past(PLANE, 900, bowl)), [900])
     assert bowl(made.params) < 0.001
@@ -188,22 +228,22 @@ def test_likelihood_and_its_gradient_are_scikit_learns(shared):
     assert gradient == pytest.approx(-slope, rel=1e-6)
 
 
-def test_gradients_of_mean_and_deviation_are_those_of_differences():
-    features, targets = noisy_wave()
-    model = gaussian.condition(gaussian.fit(features, targets), features, targets)
+def test_gradients_of_means_and_deviation_are_those_of_differences():
+    chance = np.random.default_rng(0)
+    model = gaussian.imagine(fitted(*noisy_wave()), chance.random((2, 3)), chance.normal(size=(2, 4)))
     x, step = np.array([0.3, 0.6, 0.9]), 1e-5
-    slopes = model.predict(x[None], return_std=True, return_mean_grad=True, return_std_grad=True)[2:]
-    for which, slope in enumerate(slopes):
-        up, down = (
-            [model.predict((x + sign * step * axis)[None], return_std=True)[which][0] for axis in np.eye(3)]
-            for sign in (1, -1)
-        )
-        assert slope == pytest.approx((np.array(up) - np.array(down)) / (2 * step), rel=1e-4)
+    means, deviation, by_mean, by_deviation = model.slopes(x)
+    assert (means, deviation) == (pytest.approx(model.predict(x[None])[0][0]), pytest.approx(model.predict(x[None])[1]))
+    for j, axis in enumerate(np.eye(3)):
+        (up, wide), (down, narrow) = (model.predict((x + sign * step * axis)[None]) for sign in (1, -1))
+        assert by_mean[j] == pytest.approx((up - down)[0] / (2 * step), rel=1e-4)
+        assert by_deviation[j] == pytest.approx((wide - narrow)[0] / (2 * step), rel=1e-4)
 
 
 def test_fit_is_where_the_penalized_likelihood_has_no_slope():
     features, targets = noisy_wave()
-    theta = gaussian.fit(features, targets).theta
+    found = gaussian.fit(features, targets)
+    theta = np.log([found.variance, *found.scales, found.noise])
     likelihood = gaussian.Likelihood(features, targets, shared=False)
 
     def cost(at):
