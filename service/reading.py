@@ -4,13 +4,16 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Response
 
 from service.context import Context
+from service.curves import Asked, band_json, curves_json
 from service.dashboard.figures import FIGURES
+from service.outcomes import history_json
 from service.selection import NO_FILTERS, Filters, order_of, select
 from service.store import curves as curve_store
 from service.store.listing import ALL, BY_NUMBER, Selection, count_trials, list_trials
@@ -24,9 +27,9 @@ from trialbook.spec import StudySpec
 from trialbook.values import spell
 from trialbook.wire import Trial, TrialDetail, TrialPage
 
-POINTS = 200  # of one curve, at most
 SMALL = 1000  # trials up to which everything is read anew for whoever asks; of more, what is drawn may be a bit older
 PAGE = 250  # trials read at once: about as many milliseconds as others can be made to wait for
+KINDS = (*FIGURES, "band")  # the last one is made by the database: it is about more rows than should pass through here
 OPTUNA_STATES = {
     "waiting": "WAITING",
     "running": "RUNNING",
@@ -66,11 +69,10 @@ async def trials(
     return TrialPage(items=items, next_cursor=following, total=total)
 
 
-async def curves(context: Context, holder: Holder, study: str, metrics: list[str], chosen: str, limit: int) -> bytes:
-    """Curves by trial, as JSON; with more trials than `limit`: the best half and the latest."""
+async def curves(context: Context, holder: Holder, study: str, asked: Asked) -> bytes:
+    """Curves by trial, as JSON. Raises Invalid."""
     key = await find(context, holder, study)
-    asked = ("curves", key.id, *metrics, chosen, limit)
-    return await _drawn(context, key, asked, lambda: _curves(context, key, metrics, chosen, limit))
+    return await _drawn(context, key, ("curves", key.id, asked), lambda: curves_json(context, key, asked))
 
 
 async def _drawn(context: Context, key: StudyKey, asked: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -79,48 +81,6 @@ async def _drawn(context: Context, key: StudyKey, asked: Hashable, make: Callabl
         return await make()
     made: bytes = await context.shared.get(asked, make)
     return made
-
-
-async def _curves(context: Context, key: StudyKey, metrics: list[str], chosen: str, limit: int) -> bytes:
-    known = await curve_store.metric_names(context.db, key.id)
-    wanted = metrics or ([key.spec["objective"]["metric"]] if key.spec["objective"]["metric"] else known)
-    numbers = _numbers(chosen)
-    if numbers is None:
-        numbers = await curve_store.shown_numbers(context.db, key.id, limit)
-    found = await curve_store.read_curves(context.db, key.id, numbers[:limit])
-    return await asyncio.to_thread(_curves_json, key, known, wanted, found)
-
-
-def _curves_json(key: StudyKey, known: list[str], wanted: list[str], found: list[curve_store.Curve]) -> bytes:
-    items = [
-        {
-            "number": one.number,
-            "state": one.state,
-            "value": None if one.value is None else spell(one.value),
-            **_thinned(one.steps, wanted),
-        }
-        for one in found
-    ]
-    shown = f"showing {len(items)} of {key.made} curves"
-    answer = {"study": key.name, "metrics": known, "shown": wanted, "items": items, "total": key.made, "note": shown}
-    return json.dumps(answer).encode()
-
-
-def _numbers(chosen: str) -> list[int] | None:
-    if not chosen:
-        return None
-    parts = chosen.split(",")
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise Invalid(errors=[FieldError("/trials", "must be trial numbers with commas between")])
-    return [int(part) for part in parts]
-
-
-def _thinned(steps: list[tuple[int, dict[str, float]]], wanted: Iterable[str]) -> dict[str, Any]:
-    """At most POINTS steps, evenly chosen, always with the first and the last."""
-    if len(steps) > POINTS:
-        steps = [steps[round(i * (len(steps) - 1) / (POINTS - 1))] for i in range(POINTS)]
-    values = {name: [spell(metrics[name]) if name in metrics else None for _, metrics in steps] for name in wanted}
-    return {"steps": [step for step, _ in steps], "values": values}
 
 
 async def all_trials(context: Context, study_id: int, selection: Selection = ALL) -> list[Trial]:
@@ -134,15 +94,29 @@ async def all_trials(context: Context, study_id: int, selection: Selection = ALL
             return found
 
 
-async def analysis(context: Context, holder: Holder, study: str, kind: str) -> bytes:
-    """The plain data behind a figure, as JSON."""
+@dataclass(frozen=True)
+class Wanted:
+    """What a figure may be asked for besides: the metric of `band`; how many of which trials, of `history`."""
+
+    metric: str | None = None
+    most: int | None = None
+    first: int = 0
+    last: int = 2**31 - 1
+
+
+async def analysis(context: Context, holder: Holder, study: str, kind: str, wanted: Wanted) -> bytes:
+    """The plain data behind a figure, as JSON. Raises Invalid."""
     key = await find(context, holder, study)
-    if kind not in FIGURES:
-        raise NotFound(f"There is no such analysis; known are {', '.join(FIGURES)}.")
-    return await _drawn(context, key, ("analysis", key.id, kind), lambda: _analysis(context, key, kind))
+    if kind not in KINDS:
+        raise NotFound(f"There is no such analysis; known are {', '.join(KINDS)}.")
+    return await _drawn(context, key, ("analysis", key.id, kind, wanted), lambda: _analysis(context, key, kind, wanted))
 
 
-async def _analysis(context: Context, key: StudyKey, kind: str) -> bytes:
+async def _analysis(context: Context, key: StudyKey, kind: str, wanted: Wanted) -> bytes:
+    if kind == "band":
+        return await band_json(context, key, wanted.metric)
+    if kind == "history" and wanted.most is not None:
+        return await history_json(context, key, most=wanted.most, first=wanted.first, last=wanted.last)
     spec = StudySpec.model_validate(key.spec)
     found = await all_trials(context, key.id)
     return await asyncio.to_thread(lambda: _figure_json(FIGURES[kind](spec, found)))

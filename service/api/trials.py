@@ -11,6 +11,8 @@ from service.api.bodies import Ctx, JSONRoute
 from service.api.description import ANY_FILE, contents
 from service.api.studies import Cursor, Key, Limit
 from service.auth import Anybody, Reader, Submitter
+from service.curves import Asked
+from service.reading import Wanted
 from service.selection import Filters
 from trialbook.values import Clean
 from trialbook.wire import AddedTrials, Artifact, NewTrials, Page, Trial, TrialDetail, TrialPage, TrialState
@@ -84,9 +86,12 @@ async def list_artifacts(study: str, number: Number, context: Ctx, holder: Reade
     response_class=FileResponse,
     responses=contents(ANY_FILE, text=False),
 )
-async def get_artifact(study: str, number: Number, name: str, context: Ctx, holder: Anybody) -> FileResponse:
+async def get_artifact(study: str, number: Number, name: str, context: Ctx, holder: Anybody) -> Response:
     """One file of a trial; a worker may read those of trials that it runs or evaluates."""
     return await artifacts.send(context, holder, study, number, name)
+
+
+Count = Annotated[int | None, Query(ge=0, le=200)]
 
 
 @router.get("/curves", operation_id="getCurves", response_model=dict[str, Any])
@@ -97,16 +102,31 @@ async def get_curves(
     metric: Annotated[list[str] | None, Query()] = None,
     trials: Annotated[str, Query(max_length=2000)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    best: Count = None,
+    latest: Count = None,
+    random: Count = None,
 ) -> Response:
-    """The curves of the best, the latest and other trials, thinned to at most 200 points each."""
-    found = await reading.curves(context, holder, study, metric or [], trials, limit)
-    return Response(found, media_type="application/json")
+    """Curves, thinned to at most 200 points each: of these trials (`3,7`); of so many of the best complete ones, of the
+    latest and at random; or, where nothing is said, of the best and the latest up to the limit. `note` tells which."""
+    asked = Asked(tuple(metric or ()), trials, limit, best, latest, random)
+    return Response(await reading.curves(context, holder, study, asked), media_type="application/json")
 
 
 @router.get("/analysis/{kind}", operation_id="getAnalysis", response_model=dict[str, Any])
-async def get_analysis(study: str, kind: str, context: Ctx, holder: Reader) -> Response:
-    """The plain data behind a figure: history or parallel."""
-    return Response(await reading.analysis(context, holder, study, kind), media_type="application/json")
+async def get_analysis(
+    study: str,
+    kind: str,
+    context: Ctx,
+    holder: Reader,
+    metric: Annotated[str | None, Query(max_length=200)] = None,
+    most: Annotated[int | None, Query(ge=20, le=10_000)] = None,
+    first: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    last: Annotated[int, Query(ge=0, le=2**31 - 1)] = 2**31 - 1,
+) -> Response:
+    """The plain data behind a figure. `band`: between which values of `metric` most curves run. `history`: with `most`
+    the trials numbered `first` to `last`, of many those that tell most, as `note` says."""
+    wanted = Wanted(metric, most, first, last)
+    return Response(await reading.analysis(context, holder, study, kind, wanted), media_type="application/json")
 
 
 @router.get(

@@ -1,11 +1,14 @@
 // What all charts share: numbers as the API spells them, colours from the page's tokens, axes that say what they show.
 
+import { recall, remember } from "./address.js";
+
 /** The states of a trial: the token of the colour, the shape, and the symbol that ECharts draws. */
 export const STATES = {
   running: { token: "--running", shape: "●", symbol: "circle" },
   complete: { token: "--complete", shape: "✓", symbol: "circle" },
   pruned: { token: "--pruned", shape: "◐", symbol: "circle", hollow: true },
   failed: { token: "--failed", shape: "✕", symbol: "path://M0 0L10 10M10 0L0 10", stroked: true },
+  paused: { token: "--waiting", shape: "‖", symbol: "circle", hollow: true },
   waiting: { token: "--waiting", shape: "○", symbol: "circle", hollow: true },
   cancelled: { token: "--cancelled", shape: "–", symbol: "circle", hollow: true },
 };
@@ -84,16 +87,21 @@ export function marks(state) {
 
 /**
  * The switch of a chart between a linear and a log axis; untouched, the axis is what fits the values.
- * @param {HTMLInputElement|null} box @param {() => void} changed @returns {(values: number[]) => boolean} whether log
+ * @param {HTMLInputElement|null} box @param {() => void} changed
+ * @param {string} [key] under which the choice stands in the address
+ * @param {(values: number[]) => boolean} [fits] whether a log axis fits values
+ * @returns {(values: number[]) => boolean} whether log
  */
-export function logSwitch(box, changed) {
-  let chosen = null;
+export function logSwitch(box, changed, key, fits = spansDecades) {
+  const kept = key === undefined ? null : recall(key);
+  let chosen = kept === null ? null : kept === "1";
   box?.addEventListener("change", () => {
     chosen = box.checked;
+    if (key !== undefined) remember(key, chosen ? "1" : "0");
     changed();
   });
   return (values) => {
-    const log = chosen ?? spansDecades(values);
+    const log = chosen ?? fits(values);
     if (box) box.checked = log;
     return log;
   };

@@ -2,7 +2,8 @@
 
 import { call } from "./api.js";
 import { number, shown } from "./charts.js";
-import { choices, createCurves, trainOf } from "./curves.js";
+import { choices, trainOf } from "./curve_values.js";
+import { createCurves } from "./curves.js";
 import { createKept } from "./kept.js";
 import { calmly, listen } from "./live.js";
 import { reading, refresh, wireCopies } from "./parts.js";

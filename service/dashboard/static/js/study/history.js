@@ -2,7 +2,8 @@
 
 import { recall, remember } from "../address.js";
 import { call } from "../api.js";
-import { choices, choose, createCurves, trainOf } from "../curves.js";
+import { choices, choose, trainOf } from "../curve_values.js";
+import { createCurves } from "../curves.js";
 import { addTools } from "../figure_tools.js";
 import { createHistory } from "../history.js";
 import { calmly } from "../live.js";
