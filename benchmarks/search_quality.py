@@ -1,161 +1,122 @@
-"""How good the samplers' searches are on real tuning tasks, beside the peers in the same run.
+"""How good the samplers' searches are on real tuning tasks and on test functions, beside the peers in the same run.
 
-A contestant's regret on a task is (its best score - the best score known) / (what ten random trials reach on average -
-the best score known), clipped at 2: 1 is worth ten random trials, 0 the best that anybody found. Means over tasks and
-seeds; the interval of a ratio is a bootstrap over the tasks.
+Prints the mean regret (see regret.py) after some trials, the ratio of ours to each peer's with a 90 % interval, regret
+by wall time where a trial takes so many seconds, how soon a hundred random trials are matched, and the tasks where a
+peer is ahead. With --keep, runs are kept in a file, and what is there is not run again: stop and go on as you like.
 
-usage: OMP_NUM_THREADS=1 python benchmarks/search_quality.py [--seeds 10] [--trials 30] [--workers 1] [--only gp tpe]
-           [--tasks net] [--processes 2] [--ours gp]
+usage: OMP_NUM_THREADS=1 python benchmarks/search_quality.py [--seeds 0 9] [--trials 30] [--workers 1] [--only gp tpe]
+           [--tasks net] [--keep FILE] [--processes 1] [--ours gp] [--told] [--picture docs/search_quality.svg]
 """
 
 import argparse
-import math
-import time
-import warnings
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from pathlib import Path
 
 import numpy as np
-import optuna
-from search import Live, Skopt
-from tuning_tasks import Task, tasks
+import tuning_tasks
+from contestants import CONTESTANTS, installed
+from peers import PEERS
+from regret import Comparison, ratio
+from search_runs import Job, Shelf, all_tasks, run
 
-from service.search import History, Observation, Pending, Sampler, build
-from service.search.random import point
-from trialbook.space import Space
-from trialbook.spec import CMAESSampler, GPSampler, RandomSampler, SobolSampler, TPESampler
-
-PROBES = 1500  # random points that tell what random search reaches on average
-WORST = 2.0
 MARKS = (10, 20, 30, 50)
-
-CONTESTANTS: dict[str, Callable[[Space, int], Sampler]] = {
-    "random": lambda space, seed: build(space, RandomSampler(seed=seed)),
-    "sobol": lambda space, seed: build(space, SobolSampler(name="sobol", seed=seed)),
-    "gp": lambda space, seed: build(space, GPSampler(name="gp", seed=seed)),
-    "gp_skopt": lambda space, seed: build(space, GPSampler(name="gp_skopt", seed=seed)),
-    "tpe": lambda space, seed: build(space, TPESampler(name="tpe", seed=seed)),
-    "cmaes": lambda space, seed: build(space, CMAESSampler(name="cmaes", seed=seed)),
-    "Optuna TPE": lambda space, seed: Live(space, optuna.samplers.TPESampler(seed=seed)),
-    "Optuna GP": lambda space, seed: Live(space, optuna.samplers.GPSampler(seed=seed)),
-    "scikit-optimize": Skopt,
-}
-OURS = ("random", "sobol", "gp", "gp_skopt", "tpe", "cmaes")  # those that know of pending trials
-
-
-@cache
-def known_tasks() -> dict[str, Task]:
-    return tasks()
-
-
-def run(name: str, task: str, seed: int, trials: int, workers: int) -> tuple[list[float], float]:
-    """The best score after each trial, with so many trials running at a time, and the seconds of thinking."""
-    told = known_tasks()[task]
-    sampler = CONTESTANTS[name](told.space, seed)
-    finished: list[Observation] = []
-    running: list[Pending] = []
-    thought = 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        for number in range(trials + workers - 1):
-            if number < trials:
-                begun = time.perf_counter()
-                [made] = sampler.suggest(History(tuple(finished), tuple(running)), [number])
-                thought += time.perf_counter() - begun
-                running.append(Pending(number, made.params))
-            if number >= workers - 1:
-                done = running.pop(0)
-                finished.append(Observation(done.number, done.params, told.score(done.params)))
-    return np.minimum.accumulate([one.score for one in finished]).tolist(), thought
-
-
-def random_scores(task: str) -> list[float]:
-    """The scores of random points, the best first."""
-    told = known_tasks()[task]
-    return sorted(told.score(point(told.space, 10**6, i)) for i in range(PROBES))
-
-
-def expected_best(scores: Sequence[float], draws: int) -> float:
-    """The mean of the best of so many draws without replacement from sorted scores: exact, by order statistics."""
-    n = len(scores)
-    mean, left = 0.0, 1.0
-    for rank, score in enumerate(scores):
-        first = left * min(1.0, draws / (n - rank))  # the best of the draws is this one
-        if not math.isfinite(score):
-            break
-        mean += first * score
-        left -= first
-    return mean
-
-
-def _call(arguments: tuple[str, str, int, int, int]) -> tuple[list[float], float]:
-    return run(*arguments)
+TRIAL_SECONDS = (0.1, 1.0, 10.0)
+SLOW = ("gp_skopt", "SMAC", "Ax")  # left out unless asked for: seconds per trial
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, nargs=2, default=[0, 9], help="the first and the last")
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--workers", type=int, default=1, help="trials that run at a time")
-    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--only", nargs="+", choices=CONTESTANTS)
     parser.add_argument("--tasks", default="", help="a part of the tasks' names")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="a file of runs, read and added to")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--ours", default="gp", choices=CONTESTANTS, help="compared with each of the others")
+    parser.add_argument("--told", action="store_true", help="run nothing, tell what was kept")
+    parser.add_argument("--picture", type=Path, help="an SVG of the regrets")
     options = parser.parse_args()
-    names = [name for name in known_tasks() if options.tasks in name]
-    jobs = [
-        (who, task, seed, options.trials, options.workers if who in OURS else 1)
-        for task in names
-        for who in options.only
-        for seed in range(options.seeds)
-    ]
-    with ProcessPoolExecutor(options.processes) as pool:
-        probes = dict(zip(names, pool.map(random_scores, names), strict=True))
-        results = dict(zip(jobs, pool.map(_call, jobs, chunksize=options.seeds), strict=True))
-    table(options.only, names, probes, results, options.ours, options.trials)
+    seeds = range(options.seeds[0], options.seeds[1] + 1)
+    who = options.only or [name for name in CONTESTANTS if name not in SLOW and installed(name)]
+    names = [name for name in all_tasks() if options.tasks in name]
+    shelf = Shelf(options.keep)
+    if not options.told:
+        complete(shelf, [Job(w, t, s, options.trials, options.workers) for s in seeds for w in who for t in names],
+                 options.processes)  # fmt: skip
+    real = [name for name in names if name in tuning_tasks.tasks()]
+    for title, some in (("real tasks", real), ("test functions", [name for name in names if name not in real])):
+        comparison = Comparison(shelf, some, seeds, options.trials, options.workers)
+        there = [name for name in who if some and comparison.has(name)]
+        if there:
+            print(f"\n{len(some)} {title}, {len(seeds)} seeds, {options.workers} at a time")
+            tell(comparison, there, options.ours)
+            if options.picture and some is real:
+                draw(comparison, there, options.picture)
 
 
-Results = dict[tuple[str, str, int, int, int], tuple[list[float], float]]
+def complete(shelf: Shelf, jobs: Sequence[Job], processes: int) -> None:
+    """Run what is not there yet, seed by seed, and keep each run as it ends."""
+    missing = [job for job in jobs if shelf.find(job) is None]
+    with ProcessPoolExecutor(processes) as pool:
+        for job, found in zip(missing, pool.map(run, missing), strict=True):
+            shelf.keep(job, found)
 
 
-def table(
-    who: Sequence[str], names: Sequence[str], probes: dict[str, list[float]], results: Results, ours: str, trials: int
-) -> None:
-    """Print each contestant's mean regret at some trials, per task at the last, and the ratios to ours."""
-    floors = {task: min(probes[task][0], *(r[0][-1] for job, r in results.items() if job[1] == task)) for task in names}
-    units = {task: expected_best(probes[task], 10) - floors[task] for task in names}
-    regrets: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for (name, task, *_), (bests, thought) in results.items():
-        curve = [min(WORST, (best - floors[task]) / units[task]) for best in bests]
-        regrets[name][task].append(curve)
-        seconds[name].append(thought / len(bests))
-    marks = [mark for mark in MARKS if mark <= trials]
-    means = {
-        name: np.array([np.mean(regrets[name][task], axis=0) for task in names]) for name in who
-    }  # (tasks, trials)
-    print(f"{'mean regret after':24}" + "".join(f"{mark:>8}" for mark in marks) + "   s/trial   ratio of ours to it")
-    for name in sorted(who, key=lambda one: means[one][:, marks[-1] - 1].mean()):
-        row = "".join(f"{means[name][:, mark - 1].mean():8.3f}" for mark in marks)
+def tell(comparison: Comparison, who: Sequence[str], ours: str) -> None:
+    """Print all tables."""
+    regrets = {name: comparison.regrets(name) for name in who}
+    last = comparison.trials - 1
+    marks = [mark for mark in MARKS if mark <= comparison.trials]
+    ranked = sorted(who, key=lambda name: regrets[name][:, last].mean())
+    print(f"{'mean regret after':26}" + "".join(f"{mark:>7}" for mark in marks) + "   s/trial   as 100 random   ratio")
+    for name in ranked:
+        row = "".join(f"{regrets[name][:, mark - 1].mean():7.3f}" for mark in marks)
         said = ""
-        if ours in means and name != ours:
-            ratio, low, high = _ratio(means[ours][:, marks[-1] - 1], means[name][:, marks[-1] - 1])
-            said = f"{ratio:.2f} ({low:.2f} to {high:.2f})"
-        print(f"{name:24}{row} {np.mean(seconds[name]):9.3f}   {said}")
-    print(f"\n{f'regret after {marks[-1]}':34}" + "".join(f"{name[:10]:>11}" for name in who))
-    for i, task in enumerate(names):
-        print(f"{task:34}" + "".join(f"{means[name][i, marks[-1] - 1]:11.3f}" for name in who))
+        if ours in regrets and name != ours:
+            said = "{:.2f} ({:.2f} to {:.2f})".format(*ratio(regrets[ours][:, last], regrets[name][:, last]))
+        print(f"{name:26}{row}{comparison.seconds(name):10.3f}{comparison.trials_until(name):12g}      {said}")
+    if comparison.workers == 1:
+        tell_times(comparison, ranked)
+    tell_tasks(comparison, who, {name: regrets[name][:, last] for name in who}, ours)
 
 
-def _ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
-    """The ratio of means and its 90 % interval, by a bootstrap over tasks."""
-    picks = np.random.default_rng(0).integers(0, len(ours), size=(4000, len(ours)))
-    ratios = ours[picks].mean(axis=1) / theirs[picks].mean(axis=1)
-    low, high = np.quantile(ratios, [0.05, 0.95])
-    return float(ours.mean() / theirs.mean()), float(low), float(high)
+def tell_times(comparison: Comparison, who: Sequence[str]) -> None:
+    for seconds in TRIAL_SECONDS:
+        times = np.array([0.5, 1.0]) * seconds * comparison.trials
+        print(f"\n{f'trials of {seconds:g} s: regret by':34}" + "".join(f"{time:>8g} s" for time in times))
+        for name in who:
+            row = comparison.at_time(name, times, seconds)
+            print(f"{name:34}" + "".join(f"{regret:10.3f}" for regret in row))
+
+
+def tell_tasks(comparison: Comparison, who: Sequence[str], last: dict[str, np.ndarray], ours: str) -> None:
+    print(f"\n{f'regret after {comparison.trials}':32}" + "".join(f"{name[:12]:>13}" for name in who))
+    for i, task in enumerate(comparison.tasks):
+        ahead = [name for name in who if name in PEERS and ours in last and last[name][i] < last[ours][i]]
+        row = "".join(f"{last[name][i]:13.3f}" for name in who)
+        print(f"{task:32}{row}" + ("  ahead: " + ", ".join(ahead) if ahead else ""))
+
+
+def draw(comparison: Comparison, who: Sequence[str], path: Path) -> None:
+    """Regret by trials, and by time with trials of a second, thinking included."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    by_trials, by_time = figure.subplots(1, 2, sharey=True)
+    times = np.linspace(1.0, 2.0 * comparison.trials, 200)
+    for name in who:
+        look = {"label": name, "linewidth": 2.5 if name == "gp" else 1.2}
+        curve = comparison.regrets(name).mean(axis=0)
+        by_trials.plot(np.arange(1, comparison.trials + 1), curve, **look)
+        by_time.plot(times, comparison.at_time(name, times, 1.0), **look)
+    by_trials.set(xlabel="trials", ylabel=f"mean regret over {len(comparison.tasks)} tasks", yscale="log")
+    by_time.set(xlabel="seconds, each trial one second and the thinking before it")
+    for axes in (by_trials, by_time):
+        axes.grid(which="both", alpha=0.3)
+    by_trials.legend()
+    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

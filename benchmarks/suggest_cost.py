@@ -13,15 +13,16 @@ import time
 import warnings
 
 import optuna
-from search import PROBLEMS, suggested
-from search_quality import CONTESTANTS
+from contestants import OPTIONS
+from peers import suggested
+from smooth_tasks import FUNCTIONS
 
-from service.search import History, Observation
+from service.search import History, Observation, build
 from service.search.random import point
 from trialbook.space import Categorical, Float, Int, Space
 
-PROBLEM = PROBLEMS["training"]
-OURS = ("gp", "tpe", "cmaes")
+TASK = FUNCTIONS["made-up training"]
+OURS = ("gp", "tpe", "cmaes", "gp_skopt")
 PEERS = {
     "Optuna GP": optuna.samplers.GPSampler,
     "Optuna TPE": optuna.samplers.TPESampler,
@@ -30,29 +31,29 @@ PEERS = {
 
 
 def history(count: int) -> History:
-    points = [point(PROBLEM.space, 0, i) for i in range(count)]
-    return History(tuple(Observation(i, p, PROBLEM.objective(p)) for i, p in enumerate(points)))
+    points = [point(TASK.space, 0, i) for i in range(count)]
+    return History(tuple(Observation(i, p, TASK.score(p)) for i, p in enumerate(points)))
 
 
 def ours(name: str, count: int, repeats: int) -> list[float]:
-    sampler, known = CONTESTANTS[name](PROBLEM.space, 0), history(count)
+    sampler, known = build(TASK.space, OPTIONS[name](seed=0)), history(count)
     sampler.suggest(known, [count])  # what is loaded once is loaded
     return [_seconds(lambda i=i: sampler.suggest(known, [count + i])) for i in range(repeats)]
 
 
 def theirs(name: str, count: int, repeats: int) -> list[float]:
     study = optuna.create_study(sampler=PEERS[name](seed=0))
-    space = distributions(PROBLEM.space)
+    space = distributions(TASK.space)
     for one in history(count).finished:
         known = {n: space[n] for n in one.params}
         study.add_trial(optuna.trial.create_trial(params=dict(one.params), distributions=known, value=one.score))
 
     def ask() -> None:
         trial, params = study.ask(), {}
-        for name in PROBLEM.space.ordered:
-            if PROBLEM.space.is_active(name, params):
-                params[name] = suggested(trial, name, PROBLEM.space[name])
-        study.tell(trial, PROBLEM.objective(params))
+        for name in TASK.space.ordered:
+            if TASK.space.is_active(name, params):
+                params[name] = suggested(trial, name, TASK.space[name])
+        study.tell(trial, TASK.score(params))
 
     return [_seconds(ask) for _ in range(repeats)]
 

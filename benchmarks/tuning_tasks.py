@@ -42,10 +42,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Task:
-    """A space and what is to be made small over it."""
+    """A space, what is to be made small over it, and the lowest value where it is known."""
 
     space: Space
     score: Callable[[Point], float]
+    lowest: float | None = None
 
 
 @dataclass(frozen=True)

@@ -61,16 +61,15 @@ class CMAESSampler:
         rows: Array = np.array([self._space.to_row(observation.params) for observation in complete])[:, self._evolving]
         rows = np.pad(rows, ((0, 0), (0, max(0, 2 - rows.shape[1]))), constant_values=0.5)  # CMA takes two and more
         scores = np.minimum([observation.score for observation in complete], _WORST)
-        first = int(np.argmin(scores[:n_startup]))
-        start: Array = rows[first]
-        optimizer = self._begun(start, 0)
+        optimizer = self._begun(rows[int(np.argmin(scores[:n_startup]))], 0)
         done = n_startup
         while done + optimizer.population_size <= len(complete):
             members = range(done, done + optimizer.population_size)
             done = members.stop
             optimizer.tell([(rows[i], float(scores[i])) for i in members])
             if optimizer.should_stop():
-                optimizer = self._begun(np.random.default_rng([self._options.seed, done]).random(rows.shape[1]), done)
+                chance = np.random.default_rng([self._options.seed, done])
+                optimizer = self._begun(chance.random(rows.shape[1:]), done)
         return optimizer
 
     def _begun(self, mean: Array, done: int) -> CMA:
