@@ -91,7 +91,7 @@ class TPESampler(Value):
 
 
 class CMAESSampler(Value):
-    """Covariance matrix adaptation (Optuna's); categorical parameters are drawn at random."""
+    """Covariance matrix adaptation; categorical and conditional parameters are drawn at random."""
 
     name: Literal["cmaes"]
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
