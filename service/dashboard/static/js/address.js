@@ -12,3 +12,16 @@ export function remember(key, value) {
 export function recall(key) {
   return new URL(location.href).searchParams.get(key);
 }
+
+/** Keep several choices of one kind. @param {string} key @param {string[]} values */
+export function rememberAll(key, values) {
+  const address = new URL(location.href);
+  address.searchParams.delete(key);
+  for (const value of values) address.searchParams.append(key, value);
+  history.replaceState(null, "", address);
+}
+
+/** @param {string} key @returns {string[]} all choices of this kind that stand in the address */
+export function recallAll(key) {
+  return new URL(location.href).searchParams.getAll(key);
+}
