@@ -93,6 +93,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         clockwork.cancel()
         housekeeping.cancel()
         await app.state.health.close()
+        await app.state.context.apart.close()
         await db.close()
 
     metrics, load = Metrics(), Load()

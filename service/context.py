@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.children import Children
 from service.epochs import Epochs
 from service.files import Files
 from service.load import Load
@@ -60,6 +61,7 @@ class Context:
     metrics: Metrics = field(default_factory=Metrics)
     load: Load = field(default_factory=Load)
     shared: Shared = field(default_factory=lambda: Shared(100))
+    apart: Children = field(default_factory=lambda: Children("figure"))  # of what takes seconds of computing
     batches: Recent[Any, Any] = field(default_factory=lambda: Recent(32))  # of events, by place
     ticked: float = 0.0  # time.monotonic() of the clockwork's last turn
     stopping: bool = False

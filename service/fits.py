@@ -1,57 +1,21 @@
-"""Samplers in child processes that can be killed: a fit that hangs, crashes or eats the machine costs one suggestion.
+"""Samplers in child processes that can be killed: a fit that hangs, crashes or eats memory costs one suggestion."""
 
-The children stay warm between fits, use one thread each, and end with their parent, however that ends.
-"""
-
-import asyncio
-import ctypes
-import json
-import os
-import pickle
-import signal
-import sys
-import traceback
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Self
 
+from service.children import CallFailed, Children
 from service.search.protocol import History, Suggestion
 from trialbook.space import Space
 from trialbook.spec import Sampler as Options
 from trialbook.spec import StudySpec
 
 _BUILD = "service.search:build"
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from service.fits import serve; serve(*sys.argv[2:])"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
-_SIZE_BYTES = 8
-_ENDING_SECONDS = 5.0  # a child that has closed its pipe has that long to end by itself
 
 
-class FitFailed(Exception):
+class FitFailed(CallFailed):
     """The sampler gave no suggestions; the message says why, and where if it raised an error."""
-
-    def __init__(self, reason: str, where: str | None = None) -> None:
-        super().__init__(reason)
-        self.where = where
-
-
-@dataclass(frozen=True)
-class _Request:
-    space: Space
-    options: Options
-    history: History
-    numbers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Failure:
-    reason: str
-    where: str
 
 
 class Fitters:
@@ -63,9 +27,7 @@ class Fitters:
 
     def __init__(self, *, size: int = 1, build: str = _BUILD) -> None:
         self._build = build
-        self._free = asyncio.Semaphore(size)
-        self._idle: list[Process] = []
-        self._all: set[Process] = set()
+        self._children = Children("sampler", size=size)
 
     async def suggest(
         self,
@@ -78,30 +40,16 @@ class Fitters:
 
         Waiting for a free process does not count towards the timeout.
         """
-        request = _Request(spec.space, spec.sampler, history, tuple(numbers))
-        async with self._free:
-            process = await self._borrow()
-            try:
-                answer = await asyncio.wait_for(_converse(process, request), timeout)
-            except TimeoutError:
-                raise FitFailed(f"the sampler took longer than {timeout:g} s") from None
-            except (EOFError, OSError):
-                raise FitFailed(_ending(await self._ended(process))) from None
-            else:
-                self._idle.append(process)
-            finally:
-                if process not in self._idle:
-                    await self._end(process)
-        if isinstance(answer, _Failure):
-            raise FitFailed(answer.reason, answer.where)
-        suggestions: list[Suggestion] = answer
-        return suggestions
+        asked = (self._build, spec.space, spec.sampler, history, tuple(numbers))
+        try:
+            made: list[Suggestion] = await self._children.call("service.fits:suggest", *asked, timeout=timeout)
+        except CallFailed as failure:
+            raise FitFailed(str(failure), failure.where) from None
+        return made
 
     async def close(self) -> None:
         """Ends all processes, busy or not."""
-        self._idle.clear()
-        for process in list(self._all):
-            await self._end(process)
+        await self._children.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,82 +59,9 @@ class Fitters:
     ) -> None:
         await self.close()
 
-    async def _borrow(self) -> Process:
-        while self._idle:
-            process = self._idle.pop()
-            if process.returncode is None:
-                return process
-            self._all.discard(process)
-        arguments = (json.dumps(sys.path), self._build, str(os.getpid()))
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _BOOT, *arguments, stdin=PIPE, stdout=PIPE)
-        self._all.add(process)
-        return process
 
-    async def _end(self, process: Process) -> int:
-        self._all.discard(process)
-        with suppress(ProcessLookupError):  # it has ended by itself
-            process.kill()
-        return await process.wait()
-
-    async def _ended(self, process: Process) -> int:
-        """The code with which a child that hung up ends. Not by `kill`: on a process that has ended but is not yet
-        collected, it collects the code itself, and asyncio then knows none and says 255."""
-        with suppress(TimeoutError):
-            return await asyncio.wait_for(process.wait(), _ENDING_SECONDS)
-        return await self._end(process)
-
-
-async def _converse(process: Process, request: _Request) -> Any:  # Any: what the child pickled
-    assert process.stdin is not None  # noqa: S101  # both are pipes
-    assert process.stdout is not None  # noqa: S101
-    body = pickle.dumps(request)
-    process.stdin.write(len(body).to_bytes(_SIZE_BYTES, "big") + body)
-    await process.stdin.drain()
-    size = int.from_bytes(await process.stdout.readexactly(_SIZE_BYTES), "big")
-    return pickle.loads(await process.stdout.readexactly(size))  # noqa: S301  # our own child's
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"the sampler's process ended with code {code}"
-    return f"the sampler's process was ended by {signal.Signals(-code).name}"
-
-
-# The child's side.
-
-
-def serve(build: str, parent: str) -> None:
-    """Answers requests on stdin until it closes. Runs in a process of its own."""
-    _settle(int(parent))
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not end up among the answers
-    while (request := _read(sys.stdin.buffer)) is not None:
-        body = pickle.dumps(_answer(build, request))
-        answers.write(len(body).to_bytes(_SIZE_BYTES, "big") + body)
-        answers.flush()
-
-
-def _settle(parent: int) -> None:
-    """One thread, behind the requests in priority, deaf to Ctrl-C (the parent is not), dead when the parent is."""
-    os.environ.update(dict.fromkeys(_THREADS, "1"))  # read when NumPy is loaded, which it is not yet
-    os.nice(5)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before we asked to be told
-        sys.exit()
-
-
-def _read(stream: BinaryIO) -> Any:  # Any: what the parent pickled
-    size = int.from_bytes(stream.read(_SIZE_BYTES), "big")
-    return pickle.loads(stream.read(size)) if size else None  # noqa: S301  # our own parent's
-
-
-def _answer(build: str, request: _Request) -> list[Suggestion] | _Failure:
-    try:
-        module, function = build.split(":")
-        sampler = getattr(import_module(module), function)(request.space, request.options)
-        suggestions: list[Suggestion] = sampler.suggest(request.history, request.numbers)
-    except Exception as error:  # whatever it is, the parent is told
-        return _Failure(f"{type(error).__name__}: {error}", "".join(traceback.format_tb(error.__traceback__)))
+def suggest(build: str, space: Space, options: Options, history: History, numbers: tuple[int, ...]) -> list[Suggestion]:
+    """The child's side: the suggestions of the sampler that `build` makes."""
+    module, function = build.split(":")
+    suggestions: list[Suggestion] = getattr(import_module(module), function)(space, options).suggest(history, numbers)
     return suggestions

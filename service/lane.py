@@ -9,7 +9,10 @@ from trialbook.errors import Unavailable
 
 WIDTH = 2  # at a time
 PATIENCE = 10.0  # seconds that somebody may wait for a place
-BESIDE = ("/artifacts/", "/datasets/", "/static/", "/export")  # files, for workers too, and what may take minutes
+BESIDE = (
+    *("/artifacts/", "/datasets/", "/static/"),  # files, for workers too
+    *("/export", "/analysis/importance"),  # what may take minutes, or seconds of another process
+)
 
 
 class Lane:

@@ -14,6 +14,8 @@ from service.context import Context
 from service.curves import Asked, band_json, curves_json
 from service.dashboard.figures import FIGURES
 from service.outcomes import history_json
+from service.sampled import DEAR, sampled_json
+from service.sampled import KINDS as SAMPLED
 from service.selection import NO_FILTERS, Filters, order_of, select
 from service.store import curves as curve_store
 from service.store.listing import ALL, BY_NUMBER, Selection, count_trials, list_trials
@@ -75,11 +77,14 @@ async def curves(context: Context, holder: Holder, study: str, asked: Asked) -> 
     return await _drawn(context, key, ("curves", key.id, asked), lambda: curves_json(context, key, asked))
 
 
-async def _drawn(context: Context, key: StudyKey, asked: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
-    """What a figure is drawn from: of a large study made once for all who look, and told for a while."""
-    if key.made <= SMALL:
+async def _drawn(
+    context: Context, key: StudyKey, asked: Hashable, make: Callable[[], Awaitable[bytes]], *, dear: bool = False
+) -> bytes:
+    """What a figure is drawn from: of a large study, or where it is dear, made once for all who look, and told for a
+    while; of a study that is over, what was made after its end."""
+    if key.made <= SMALL and not dear:
         return await make()
-    made: bytes = await context.shared.get(asked, make)
+    made: bytes = await context.shared.get((asked, key.state), make)
     return made
 
 
@@ -96,12 +101,21 @@ async def all_trials(context: Context, study_id: int, selection: Selection = ALL
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a figure may be asked for besides: the metric of `band`; how many of which trials, of `history`."""
+    """What a figure may be asked for besides: the metric of `band`; how many of which trials, of `history`; the two
+    parameters of `contour` and `rank`; how `importance` is judged."""
 
     metric: str | None = None
     most: int | None = None
     first: int = 0
     last: int = 2**31 - 1
+    x: str | None = None
+    y: str | None = None
+    method: str | None = None
+
+    def options(self, kind: str) -> dict[str, str]:
+        """What a sampled figure of this kind is asked for."""
+        names = {"contour": ("x", "y"), "rank": ("x", "y"), "importance": ("method",)}.get(kind, ())
+        return {name: asked for name in names if (asked := getattr(self, name)) is not None}
 
 
 async def analysis(context: Context, holder: Holder, study: str, kind: str, wanted: Wanted) -> bytes:
@@ -109,7 +123,8 @@ async def analysis(context: Context, holder: Holder, study: str, kind: str, want
     key = await find(context, holder, study)
     if kind not in KINDS:
         raise NotFound(f"There is no such analysis; known are {', '.join(KINDS)}.")
-    return await _drawn(context, key, ("analysis", key.id, kind, wanted), lambda: _analysis(context, key, kind, wanted))
+    asked = ("analysis", key.id, kind, wanted)
+    return await _drawn(context, key, asked, lambda: _analysis(context, key, kind, wanted), dear=kind in DEAR)
 
 
 async def _analysis(context: Context, key: StudyKey, kind: str, wanted: Wanted) -> bytes:
@@ -117,6 +132,8 @@ async def _analysis(context: Context, key: StudyKey, kind: str, wanted: Wanted) 
         return await band_json(context, key, wanted.metric)
     if kind == "history" and wanted.most is not None:
         return await history_json(context, key, most=wanted.most, first=wanted.first, last=wanted.last)
+    if kind in SAMPLED:
+        return await sampled_json(context, key, kind, wanted.options(kind))
     spec = StudySpec.model_validate(key.spec)
     found = await all_trials(context, key.id)
     return await asyncio.to_thread(lambda: _figure_json(FIGURES[kind](spec, found)))

@@ -12,6 +12,7 @@ from service.api.description import ANY_FILE, contents
 from service.api.studies import Cursor, Key, Limit
 from service.auth import Anybody, Reader, Submitter
 from service.curves import Asked
+from service.dashboard.figures.importance import Method
 from service.reading import Wanted
 from service.selection import Filters
 from trialbook.values import Clean
@@ -91,6 +92,7 @@ async def get_artifact(study: str, number: Number, name: str, context: Ctx, hold
     return await artifacts.send(context, holder, study, number, name)
 
 
+Name = Annotated[Clean | None, Query(max_length=200)]
 Count = Annotated[int | None, Query(ge=0, le=200)]
 
 
@@ -118,14 +120,19 @@ async def get_analysis(
     kind: str,
     context: Ctx,
     holder: Reader,
-    metric: Annotated[str | None, Query(max_length=200)] = None,
+    metric: Name = None,
     most: Annotated[int | None, Query(ge=20, le=10_000)] = None,
     first: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     last: Annotated[int, Query(ge=0, le=2**31 - 1)] = 2**31 - 1,
+    x: Name = None,
+    y: Name = None,
+    method: Method | None = None,
 ) -> Response:
-    """The plain data behind a figure. `band`: between which values of `metric` most curves run. `history`: with `most`
-    the trials numbered `first` to `last`, of many those that tell most, as `note` says."""
-    wanted = Wanted(metric, most, first, last)
+    """The plain data behind a figure. `timeline`: the attempts at the latest trials up to the number `last`.
+    `band`: between which values of `metric` most curves run. `history`: with `most`
+    the trials numbered `first` to `last`, of many those that tell most, as `note` says. `contour`, `rank`: over the
+    parameters `x` and `y`. `importance`: by `method` fanova or ped-anova."""
+    wanted = Wanted(metric, most, first, last, x, y, method)
     return Response(await reading.analysis(context, holder, study, kind, wanted), media_type="application/json")
 
 

@@ -1,15 +1,31 @@
 """The plain data behind each figure, one module for each. Pure: no store, no clock, no drawing."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.dashboard.figures.contour import contour
 from service.dashboard.figures.distribution import distribution
 from service.dashboard.figures.history import history
+from service.dashboard.figures.importance import importance
 from service.dashboard.figures.parallel import parallel
 from service.dashboard.figures.progress import progress
-from service.dashboard.figures.protocol import Figure
+from service.dashboard.figures.protocol import Figure, Tried
+from service.dashboard.figures.rank import rank
+from service.dashboard.figures.slices import slices
+from trialbook.spec import StudySpec
 
 FIGURES: dict[str, Figure] = {
     "history": history,
     "parallel": parallel,
+    "importance": importance,
+    "slice": slices,
+    "contour": contour,
+    "rank": rank,
     "progress": progress,
     "distribution": distribution,
 }
-OPTIONS: dict[str, tuple[str, ...]] = {}  # what a figure can be asked for besides, by its kind; of getAnalysis's query
+
+
+def make(kind: str, spec: StudySpec, trials: Sequence[Tried], options: Mapping[str, str]) -> dict[str, Any]:
+    """The figure of this kind. Raises Invalid where its options are wrong."""
+    return FIGURES[kind](spec, trials, **options)
