@@ -11,7 +11,6 @@ from importlib import import_module
 
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,6 +43,7 @@ from service.metrics import Metrics
 from service.origin import Front
 from service.retention import keep_for_ever
 from service.settings import Settings
+from service.static import PackedFiles
 from service.store import closing, evaluating, sweeping
 from service.store.database import Database
 from service.store.reporting import MetricSets
@@ -112,7 +112,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         app.include_router(module.router, prefix=BASE)
     for page in PAGES:
         app.include_router(page.router)
-    app.mount("/static", StaticFiles(directory=rendering.FOLDER / "static"), name="static")
+    app.mount("/static", PackedFiles(directory=rendering.FOLDER / "static"), name="static")
     _add_stream(app)
     health.install(app)
     problems.install(app, problem_pages.show)
