@@ -113,7 +113,8 @@ async def _serve(db: Database, fits: Fits, wish: Wish) -> Suggested | None:
     suggested, replaced = await _suggest(fits, spec, known, numbers)
     seconds = time.monotonic() - begun
     noted = [_noted(one, spec, known, wish, numbers[:i]) for i, one in enumerate(suggested)]
-    await suggesting.write_suggestions(db, wish.study_id, wish.made, known.seen, list(zip(numbers, noted, strict=True)))
+    seen = None if replaced else known.seen  # a random point misses nothing: it is handed out whatever came meanwhile
+    await suggesting.write_suggestions(db, wish.study_id, wish.made, seen, list(zip(numbers, noted, strict=True)))
     return Suggested(spec.sampler.name, len(numbers), seconds, replaced)
 
 

@@ -83,6 +83,20 @@ def test_a_suggestion_that_misses_too_much_is_not_handed_out(serve):
     asyncio.run(check())
 
 
+def test_a_random_point_that_stands_in_is_handed_out_whatever_it_misses(serve):
+    async def check():
+        async with serve() as client:
+            await run_startup(client)
+            first = await ask(client, Counting(), worker="a")
+            await ask(client, Counting(), worker="b")
+            await suggest_once(client.app.state.context.db, Failing(), "test")
+            await finish(client, first, value=1.0)
+            await finish(client, await lease(client, worker="a"), value=1.0)
+            assert await lease(client, worker="a") is not None  # made anew, it would cost another fit that fails
+
+    asyncio.run(check())
+
+
 def test_a_worker_between_two_trials_is_still_on_the_study(serve):
     async def check():
         async with serve() as client:
