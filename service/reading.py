@@ -23,6 +23,7 @@ from service.store.studies import StudyKey
 from service.store.tokens import Holder
 from service.store.trials import read_trial
 from service.studies import find
+from service.timeline import timeline_json
 from service.trials import NO_TRIAL
 from trialbook.errors import FieldError, Invalid, NotFound
 from trialbook.spec import StudySpec
@@ -31,7 +32,8 @@ from trialbook.wire import Trial, TrialDetail, TrialPage
 
 SMALL = 1000  # trials up to which everything is read anew for whoever asks; of more, what is drawn may be a bit older
 PAGE = 250  # trials read at once: about as many milliseconds as others can be made to wait for
-KINDS = (*FIGURES, "band")  # the last one is made by the database: it is about more rows than should pass through here
+# The last ones are about other rows than trials: of more curves than should pass through here, and of attempts.
+KINDS = (*FIGURES, "band", "timeline")
 OPTUNA_STATES = {
     "waiting": "WAITING",
     "running": "RUNNING",
@@ -128,6 +130,8 @@ async def analysis(context: Context, holder: Holder, study: str, kind: str, want
 
 
 async def _analysis(context: Context, key: StudyKey, kind: str, wanted: Wanted) -> bytes:
+    if kind == "timeline":
+        return await timeline_json(context, key, wanted.last)
     if kind == "band":
         return await band_json(context, key, wanted.metric)
     if kind == "history" and wanted.most is not None:
