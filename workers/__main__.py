@@ -1,5 +1,6 @@
 """The command `trialbook-worker`: reads its options and the environment, and works."""
 
+import importlib.util
 import os
 import platform
 import sys
@@ -10,14 +11,19 @@ import typer
 
 from models.catalog import TRAINERS
 from trialbook import Client
+from trialbook.connection import read_environment
 from trialbook.errors import TrialbookError
-from workers.environment import read_commit
+from workers.devices import find_devices, split_devices
+from workers.environment import cache_folder, read_commit
+from workers.fleet.member import Access
+from workers.fleet.supervision import Supervision
 from workers.journal import Journal
-from workers.settings import Settings
+from workers.settings import FleetSettings, Settings
 from workers.trainers import is_own
-from workers.worker import Worker
+from workers.worker import DEADLINE, Worker
 
-DEADLINE = 10.0  # seconds for which the client repeats a call; what matters is asked for again and again beyond that
+FLEET = "A fleet on Ray"
+OURS = Path(__file__).parent.parent
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 
@@ -45,6 +51,30 @@ def work(
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that training has to obey before its process is killed")
     ] = 10.0,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="Graphics processors to share out among the processes, as 0,1; else all that are visible"),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run a fleet on this Ray cluster: HOST:PORT, ray://HOST:PORT, auto",
+            rich_help_panel=FLEET,
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=10_000, help="How many workers", rich_help_panel=FLEET)] = 1,
+    cpus_per_worker: Annotated[
+        float | None,
+        typer.Option(min=0, help="Processors that each needs; else one for each thread", rich_help_panel=FLEET),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0, help="Graphics processors that each needs; 0.5 shares one", rich_help_panel=FLEET)
+    ] = 0.0,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=AMOUNT", help="What else of Ray's resources each needs", rich_help_panel=FLEET),
+    ] = None,
 ) -> None:
     """Train trials of a Trialbook server: lease one, train it, report its curve, again.
 
@@ -57,6 +87,9 @@ def work(
     [bold]trialbook-worker --study digits-mlp --drain[/bold]
         works for one study and ends with it
 
+    [bold]trialbook-worker --ray head:6379 --workers 8 --gpus-per-worker 0.5 --trainer train:train[/bold]
+        eight workers on a Ray cluster, which get the current folder; this process watches over them
+
     On SIGTERM or Ctrl-C each trial is saved and given back, so that another worker goes on; a second signal ends at
     once. A trial killed with its worker is leased again within the server's lease time, from its last checkpoint.
     """
@@ -65,7 +98,7 @@ def work(
         name=name or f"{host}-{os.getpid()}",
         trainers=_choose(trainer),
         folder=Path.cwd(),
-        cache=cache or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "trialbook",
+        cache=cache or cache_folder(os.environ),
         study=study,
         drain=drain,
         threads=threads,
@@ -74,16 +107,50 @@ def work(
         grace_seconds=grace,
         commit=read_commit(Path.cwd()),
         host=host,
+        devices=find_devices(os.environ) if devices is None else split_devices(devices),
     )
     try:
         client = Client(url, token, deadline=DEADLINE)
     except TrialbookError as error:
         _fail(str(error))
-    errors = Worker(client, settings, Journal(), processes).work()
+    if ray is None:
+        _work(client, settings, processes)
+    cpus = processes * threads if cpus_per_worker is None else cpus_per_worker
+    fleet = FleetSettings(ray, workers, processes, cpus, gpus_per_worker, _read_resources(resource), cache)
+    _require_ray(settings)
+    access = Access(client.url, token or read_environment()[1])
+    raise typer.Exit(Supervision(access, settings, fleet, Journal()).work())
+
+
+def _work(client: Client, settings: Settings, processes: int) -> NoReturn:
+    """A worker in this process, to its end."""
+    worker = Worker(client, settings, Journal(), processes)
+    worker.heed_signals()
+    errors = worker.work()
     for text in errors:
         print(f"trialbook-worker: {text}", file=sys.stderr, flush=True)
     # Threads that still wait for an answer are left behind.
     os._exit(2 if errors else 0)
+
+
+def _require_ray(settings: Settings) -> None:
+    if importlib.util.find_spec("ray") is None:
+        _fail("--ray needs Ray: pip install 'trialbook[worker,ray]'")
+    if not any(map(is_own, settings.trainers)):
+        return
+    for package in ("trialbook", "workers"):  # Ray puts the shipped folder first on the actors' path
+        found = [path for path in (settings.folder / package, settings.folder / f"{package}.py") if path.exists()]
+        if found and found[0] != OURS / package:
+            _fail(f"the folder holds a {found[0].name!r} of its own, which on the nodes would take the place of ours")
+
+
+def _read_resources(texts: list[str] | None) -> tuple[tuple[str, float], ...]:
+    """`NAME=AMOUNT` as pairs."""
+    pairs = [text.partition("=") for text in texts or ()]
+    try:
+        return tuple((name, float(amount)) for name, _, amount in pairs)
+    except ValueError:
+        _fail(f"give each --resource as NAME=AMOUNT, not {', '.join(texts or ())}")
 
 
 def _choose(named: list[str] | None) -> tuple[str, ...]:

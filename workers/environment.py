@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -26,6 +27,11 @@ def read_commit(folder: Path) -> str | None:
     if commit is None:
         return None
     return commit + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where downloaded data is kept unless somebody says otherwise."""
+    return Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "trialbook"
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.channel import Channel, Message
+from workers.devices import VISIBLE
 from workers.output import Output
 
 ROOT = str(Path(__file__).parent.parent)
@@ -44,7 +45,15 @@ class TrainingProcess:
     It runs in a session of its own: signals to the worker's group don't reach it, and killing it kills what it started.
     """
 
-    def __init__(self, functions: Sequence[str], *, folder: Path, threads: int, tell: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        functions: Sequence[str],
+        *,
+        folder: Path,
+        threads: int,
+        device: str | None,
+        tell: Callable[[Any], None],
+    ) -> None:
         self.functions = tuple(functions)
         self.output = Output()
         self.is_gone = False
@@ -57,7 +66,7 @@ class TrainingProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=_environment(threads),
+                env=_environment(threads, device, folder),
                 pass_fds=(there.fileno(),),
                 start_new_session=True,
             )
@@ -114,7 +123,13 @@ class TrainingProcess:
         self.output.close()
 
 
-def _environment(threads: int) -> dict[str, str]:
-    """This process's, without what opens the server: training code needs no token, and may print what it has."""
+def _environment(threads: int, device: str | None, folder: Path) -> dict[str, str]:
+    """This process's, without what opens the server: training code needs no token, and may print what it has.
+
+    Nor is the operator's folder on the path ahead of us: the training process puts it there for the operator's code.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    return {**kept, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+    if path := kept.get("PYTHONPATH"):
+        kept["PYTHONPATH"] = os.pathsep.join(part for part in path.split(os.pathsep) if part != str(folder))
+    pinned = {} if device is None else {VISIBLE: device}
+    return {**kept, **dict.fromkeys(THREAD_VARIABLES, str(threads)), **pinned}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """All seconds are of wall-clock time; `folder` is where the operator's own trainers are found."""
+    """All seconds are of wall-clock time; `folder` is where the operator's own trainers are found, `devices` are the
+    graphics processors that the processes share."""
 
     name: str
     trainers: tuple[str, ...]
@@ -20,3 +21,17 @@ class Settings:
     grace_seconds: float = 10.0
     commit: str | None = None
     host: str | None = None
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FleetSettings:
+    """A fleet on a Ray cluster: how many workers, and what each needs of a node. Without `cache`, each node's own."""
+
+    address: str
+    workers: int = 1
+    processes: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+    resources: tuple[tuple[str, float], ...] = ()
+    cache: Path | None = None

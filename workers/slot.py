@@ -41,8 +41,11 @@ class Asked:
 class Slot:
     """Runs in a thread of its own. `leave` may be called from any other."""
 
-    def __init__(self, client: Client, settings: Settings, journal: Journal, worker: str) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, journal: Journal, worker: str, device: str | None = None
+    ) -> None:
         self._client, self._settings, self._journal, self._worker = client, settings, journal, worker
+        self._device = device
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()  # Any: the events that `_wait` and Run take
         self._process: TrainingProcess | None = None
         self._leaving = False
@@ -169,7 +172,11 @@ class Slot:
             if self._process is not None:
                 break
             self._process = TrainingProcess(
-                functions, folder=self._settings.folder, threads=self._settings.threads, tell=self._inbox.put
+                functions,
+                folder=self._settings.folder,
+                threads=self._settings.threads,
+                device=self._device,
+                tell=self._inbox.put,
             )
             first = self._wait_for(self._is_first_word)
             if first is None:

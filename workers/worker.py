@@ -9,10 +9,12 @@ from types import FrameType
 
 from trialbook import Client
 from trialbook.errors import TrialbookError
+from workers.devices import device_of
 from workers.journal import Journal
 from workers.settings import Settings
 from workers.slot import Impossible, Slot
 
+DEADLINE = 10.0  # seconds for which the client repeats a call; what matters is asked for again and again beyond that
 SIGNAL_SECONDS = 0.25  # within which a signal is seen
 
 
@@ -21,15 +23,20 @@ class Worker:
 
     def __init__(self, client: Client, settings: Settings, journal: Journal, processes: int) -> None:
         names = [settings.name] if processes == 1 else [f"{settings.name}-{i + 1}" for i in range(processes)]
-        self._slots = [Slot(client, settings, journal, name) for name in names]
+        self._slots = [
+            Slot(client, settings, journal, name, device_of(i, settings.devices)) for i, name in enumerate(names)
+        ]
         self._names, self._journal, self._settings = names, journal, settings
         self._errors: list[str] = []
         self._is_leaving = False
 
-    def work(self) -> Sequence[str]:
-        """Work to the end in the calling thread, which takes the signals. Returns what made work impossible, if any."""
+    def heed_signals(self) -> None:
+        """Leave on SIGTERM or SIGINT, and end at once on a second one. To be called in the main thread, which works."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._take_signal)
+
+    def work(self) -> Sequence[str]:
+        """Work to the end in the calling thread. Returns what made work impossible, if anything did."""
         self._journal.write("start", worker=self._settings.name, trainers=",".join(self._settings.trainers))
         threads = [
             threading.Thread(target=self._run, args=(slot, name), name=name, daemon=True)
