@@ -24,6 +24,7 @@ from trialbook.spec import StudySpec
 LOOK_AGAIN = 0.1  # seconds between looks at the demand
 FIT_SECONDS = 60.0  # a fit that takes longer is killed, and random stands in for it
 MAX_AHEAD = 64  # suggestions of one study
+EVERYTHING = 2**63 - 1  # a result's place that no result comes after
 
 
 class Fits(Protocol):
@@ -113,7 +114,7 @@ async def _serve(db: Database, fits: Fits, wish: Wish) -> Suggested | None:
     suggested, replaced = await _suggest(fits, spec, known, numbers)
     seconds = time.monotonic() - begun
     noted = [_noted(one, spec, known, wish, numbers[:i]) for i, one in enumerate(suggested)]
-    seen = None if replaced else known.seen  # a random point misses nothing: it is handed out whatever came meanwhile
+    seen = EVERYTHING if replaced else known.seen  # a random point misses nothing, whatever comes meanwhile
     await suggesting.write_suggestions(db, wish.study_id, wish.made, seen, list(zip(numbers, noted, strict=True)))
     return Suggested(spec.sampler.name, len(numbers), seconds, replaced)
 

@@ -135,10 +135,10 @@ ADD = text("""
 
 
 async def write_suggestions(
-    db: Database, study_id: int, made: int, seen: int | None, suggested: Sequence[tuple[int, Suggestion]]
+    db: Database, study_id: int, made: int, seen: int, suggested: Sequence[tuple[int, Suggestion]]
 ) -> None:
     """Make waiting suggestions anew in place, and add those whose numbers are new unless others took the numbers.
-    `seen` is the last result that they knew of; None where there is nothing to know."""
+    `seen` is the place of the last result that they knew of."""
     fresh = [_row(number, one) for number, one in suggested if number >= made]
     renewed = [_row(number, one) for number, one in suggested if number < made]
     async with db.begin() as connection:
