@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.search.novelty import key, renewed, taken
 from service.search.protocol import History, Suggestion
 from service.search.random import point
-from service.search.replay import seed
+from service.search.seeding import seed
 from trialbook.space import Categorical, Space
 from trialbook.spec import CMAESSampler as Options
 

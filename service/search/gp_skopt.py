@@ -17,7 +17,7 @@ from service.search import scores, startup
 from service.search.novelty import key, renewed, taken
 from service.search.protocol import History, Suggestion
 from service.search.recall import worth_seeing
-from service.search.replay import seed
+from service.search.seeding import seed
 from trialbook.space import Categorical as Choice
 from trialbook.space import Float, Int, Point, Space
 from trialbook.spec import GPSampler as Options

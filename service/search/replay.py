@@ -5,7 +5,6 @@ Steps and choices become indices: Optuna takes 1 for True, and refuses values be
 
 import math
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
@@ -56,11 +55,6 @@ def ask(study: optuna.Study, space: Space, sampler: BaseSampler) -> dict[str, Sc
         if space.is_active(name, point):
             point[name] = _outward(space[name], _suggested(trial, name, distribution(space[name])))
     return {name: point[name] for name in space.names if name in point}
-
-
-def seed(study_seed: int, number: int) -> int:
-    """The sampler's seed for this trial number."""
-    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0])
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:

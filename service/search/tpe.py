@@ -9,6 +9,7 @@ from service.search import replay
 from service.search.novelty import key, renewed, taken
 from service.search.protocol import History, Suggestion
 from service.search.recall import worth_seeing
+from service.search.seeding import seed
 from trialbook.space import Space
 from trialbook.spec import TPESampler as Options
 
@@ -29,10 +30,10 @@ class TPESampler:
         suggestions: list[Suggestion] = []
         mode = "model" if len(history.finished) >= self._options.n_startup_trials else "startup"
         for number in numbers:
-            seed = replay.seed(self._options.seed, number)
-            sampler = Estimators(n_startup_trials=self._options.n_startup_trials, seed=seed)
+            chance = seed(self._options.seed, number)
+            sampler = Estimators(n_startup_trials=self._options.n_startup_trials, seed=chance)
             asked = replay.ask(study, self._space, sampler)
-            point = renewed(self._space, asked, known, Random(seed))  # noqa: S311  # chance, not secrets
+            point = renewed(self._space, asked, known, Random(chance))  # noqa: S311  # no secrets
             known.add(key(point))
             suggestions.append(Suggestion(point, {"sampler": "tpe", "mode": mode, "seen": len(history.finished)}))
         return suggestions

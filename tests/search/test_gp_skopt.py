@@ -9,7 +9,7 @@ from skopt.space import Real
 
 from service.search import History, Observation, Pending, build, gp_skopt, scores
 from service.search.random import point
-from service.search.replay import seed
+from service.search.seeding import seed
 from tests.search.spaces import SPACES, same
 from trialbook.space import Space
 from trialbook.spec import GPSampler

@@ -20,6 +20,7 @@ SAMPLERS = [
     {"name": "random", "seed": 3},
     {"name": "sobol", "seed": 3},
     pytest.param({"name": "gp", "n_startup_trials": 3, "seed": 3}, marks=pytest.mark.slow),
+    pytest.param({"name": "gp_skopt", "n_startup_trials": 3, "seed": 3}, marks=pytest.mark.slow),
     pytest.param({"name": "tpe", "n_startup_trials": 3, "seed": 3}, marks=pytest.mark.slow),
     pytest.param({"name": "cmaes", "n_startup_trials": 3, "seed": 3}, marks=pytest.mark.slow),
 ]
