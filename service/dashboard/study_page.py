@@ -24,7 +24,14 @@ UNCHANGED = 10_000.0  # what can't change is told again for so many times as lon
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 # Each tab is templates/study/NAME.html and static/js/study/NAME.js; the first one is open where the address names none.
-TABS = {"history": "History", "curves": "Curves", "parameters": "Parameters", "trials": "Trials", "timeline": "Timeline"}
+TABS = {
+    "history": "History",
+    "curves": "Curves",
+    "parameters": "Parameters",
+    "trials": "Trials",
+    "timeline": "Timeline",
+    "distribution": "Distribution",
+}
 
 
 @dataclass(frozen=True)

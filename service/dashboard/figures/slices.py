@@ -26,8 +26,9 @@ def _trend(spec: StudySpec, name: str, trials: Sequence[Tried]) -> list[dict[str
     found = [
         (one.params[name], value) for one in trials if name in one.params and (value := complete_value(one)) is not None
     ]
-    if isinstance(spec.space[name], Categorical):
-        groups = _by_choice(found)
+    size = spec.space[name].size
+    if isinstance(spec.space[name], Categorical) or (size is not None and size <= BINS):
+        groups = _by_choice(sorted(found, key=lambda pair: spec.space[name].to_unit(pair[0])))
     else:
         groups = _by_place(sorted(found, key=lambda pair: spec.space[name].to_unit(pair[0])))
     return [_bin([at for at, _ in group], sorted(value for _, value in group)) for group in groups]

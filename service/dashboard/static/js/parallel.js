@@ -1,5 +1,6 @@
 // Parallel coordinates: a line for each trial over its parameters to its value; brush an axis to pick trials out.
 
+import { cut } from "./axes.js";
 import { mount, number, shown, spansDecades, token, tooltip } from "./charts.js";
 
 const NARROW = 620; // pixels: below, the axes lie on top of each other
@@ -10,7 +11,13 @@ const NARROW = 620; // pixels: below, the axes lie on top of each other
  */
 export function createParallel(element, study) {
   let found = { axes: [], items: [], metric: null, direction: null };
-  const { chart, draw } = mount(element, () => option(found, element.clientWidth));
+  /** @type {string[]} */
+  let order = [];
+  /** @type {Set<number>|null} */
+  let picks = null;
+  const rank = (axis) => (order.includes(axis.name) ? order.indexOf(axis.name) : order.length);
+  const sorted = () => ({ ...found, axes: [...found.axes].sort((a, b) => rank(a) - rank(b)) });
+  const { chart, draw, option } = mount(element, () => whole(sorted(), element.clientWidth, picks));
   chart.on("click", (event) => {
     const trial = event.data?.trial;
     if (trial !== undefined) study.open(trial);
@@ -23,16 +30,26 @@ export function createParallel(element, study) {
   });
   return {
     chart,
-    has: () => found.items.length > 0,
-    /** @param {object} data the API's analysis `parallel` */
-    set(data) {
-      found = data;
+    option,
+    /** @param {object} data the API's analysis `parallel` @param {string[]} names the parameters in the order wanted */
+    set(data, names = order) {
+      [found, order] = [data, names];
+      draw();
+    },
+    /** @param {string[]} names the parameters in the order wanted; those left out come last */
+    arrange(names) {
+      order = names;
+      draw();
+    },
+    /** @param {Set<number>|null} numbers the trials to show over the others, null for all */
+    pick(numbers) {
+      picks = numbers;
       draw();
     },
   };
 }
 
-function option(found, width) {
+function whole(found, width, picks) {
   const narrow = width < NARROW;
   const values = found.items.map((one) => one.value);
   const last = { type: spansDecades(values) ? "log" : "value", name: `${found.metric ?? "value"} ${found.direction === "maximize" ? "↑" : "↓"}`, scale: true };
@@ -51,12 +68,12 @@ function option(found, width) {
         areaSelectStyle: { color: token("--accent"), borderColor: token("--accent"), opacity: 0.25, width: 18 },
       },
     },
-    parallelAxis: axes.map((one, dim) => ({ ...one, dim, name: cut(one.name, narrow ? 40 : 26) })),
+    parallelAxis: axes.map((one, dim) => ({ ...one, id: `${dim} ${one.name}`, dim, name: cut(one.name, narrow ? 40 : 26) })),
     tooltip: tooltip({ trigger: "item", formatter: (at) => at.data?.words ?? "" }),
     series: [{
       id: "trials", type: "parallel", smooth: 0.15, inactiveOpacity: 0.04, activeOpacity: 1,
       emphasis: { lineStyle: { width: 3, opacity: 1 } },
-      data: lines(found),
+      data: lines(found, picks),
     }],
   };
 }
@@ -67,10 +84,9 @@ function ofParameter(one) {
 }
 
 const label = (value) => (typeof value === "number" ? shown(value) : cut(String(value), 14));
-const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 /** The best tenth stands out over the others, and is drawn last. */
-function lines({ axes, items, direction }) {
+function lines({ axes, items, direction }, picks) {
   const sign = direction === "maximize" ? -1 : 1;
   const ranked = [...items].sort((a, b) => sign * (b.value - a.value));
   const good = new Set(ranked.filter((one) => one.state === "complete").slice(-Math.max(1, Math.round(ranked.length / 10))));
@@ -78,9 +94,8 @@ function lines({ axes, items, direction }) {
     value: [...axes.map((axis) => point(axis, one.params[axis.name])), one.value],
     trial: one.number,
     words: words(one, axes),
-    lineStyle: good.has(one)
-      ? { color: token("--accent"), width: 2.5, opacity: 0.95 }
-      : { color: token("--muted"), width: 1, opacity: 0.35 },
+    lineStyle: { ...(good.has(one) ? { color: token("--accent"), width: 2.5 } : { color: token("--muted"), width: 1 }),
+      opacity: picks && !picks.has(one.number) ? 0.04 : good.has(one) ? 0.95 : 0.35 },
   }));
 }
 
