@@ -16,7 +16,7 @@ WORKDIR /source
 # so it only constrains the versions here.
 COPY requirements.lock pyproject.toml ./
 COPY tools/requirements.py tools/
-RUN python tools/requirements.py server worker > requirements.txt \
+RUN python tools/requirements.py server worker s3 > requirements.txt \
  && /opt/trialbook/bin/pip install --constraint requirements.lock --requirement requirements.txt setuptools
 COPY . .
 COPY --from=charts /charts/node_modules/echarts/dist/echarts.min.js service/dashboard/static/vendor/echarts.min.js

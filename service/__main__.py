@@ -21,7 +21,7 @@ from service import auth, backup
 from service.archive import Damaged
 from service.backup import Incomplete, Summary, Unfinished
 from service.context import Context
-from service.files import Files
+from service.files import files_of
 from service.fits import Fitters
 from service.replaying import Replayed, replay
 from service.serving import Refused, database, keep_first_token, serve, suggest
@@ -116,7 +116,7 @@ def backup_command(
     settings = _existing(data=data, database_url=database_url)
     path = backup.archive_path(target, datetime.now(UTC))
     with _plainly(), _ended_gently(), database(settings) as url:
-        made = asyncio.run(backup.back_up(url, Files(settings.data), path, force=force, progress=_progress))
+        made = asyncio.run(backup.back_up(url, files_of(settings, url), path, force=force, progress=_progress))
     _tell_copy({"file": str(path), "size": path.stat().st_size}, "backed up", made, output)
 
 
@@ -136,7 +136,7 @@ def restore_command(
     with _plainly(), _ended_gently():
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with database(settings) as url:
-            made = backup.restore(url, Files(settings.data), file, force=force, progress=_progress)
+            made = backup.restore(url, files_of(settings, url), file, force=force, progress=_progress)
     _tell_copy({"data": str(settings.data)}, "restored and verified", made, output)
 
 
@@ -148,7 +148,7 @@ def verify_command(data: Data = None, database_url: DatabaseURL = None, output: 
     """
     settings = _existing(data=data, database_url=database_url)
     with _plainly(), _ended_gently(), database(settings) as url:
-        found = asyncio.run(backup.verify(url, Files(settings.data), progress=_progress))
+        found = asyncio.run(backup.verify(url, files_of(settings, url), progress=_progress))
     if output == "json":
         typer.echo(json.dumps(asdict(found)))
     else:
@@ -270,7 +270,7 @@ def _with_context(settings: Settings, use: Any) -> Any:  # Any: a coroutine func
         db = Database(url, pool_size=2)
         try:
             secret = await sweeping.server_secret(db, secrets.token_bytes(32))
-            return await use(Context(db, settings, secret, Files(settings.data), MetricSets(db)))
+            return await use(Context(db, settings, secret, files_of(settings, url), MetricSets(db)))
         finally:
             await db.close()
 

@@ -35,7 +35,7 @@ from service.dashboard import (
     workers_page,
 )
 from service.events import stream
-from service.files import Files
+from service.files import files_of
 from service.lane import Lane
 from service.load import Load
 from service.logs import request_id, tell
@@ -77,7 +77,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         routes.require_roles(app)
         db = Database(database_url, pool_size=pool_size)
         secret = await sweeping.server_secret(db, secrets.token_bytes(32))
-        files = Files(settings.data)
+        files = files_of(settings, database_url)
         context = Context(db, settings, secret, files, MetricSets(db), metrics=metrics, load=load)
         app.state.context = context
         app.state.health = health.Health(context, database_url)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from service.files import sync_folder
+from service.storage import Bytes, Storage, sync_folder
 
 FORMAT = 1
 MANIFEST, SEAL = "manifest.json", "manifest.sha256"
@@ -65,14 +65,15 @@ class Writer:
         self.manifest.members[name] = Member(len(content), hashlib.sha256(content).hexdigest())
         self._tar.addfile(_described(name, len(content)), io.BytesIO(content))
 
-    def add_file(self, name: str, path: Path, tell: Tell) -> str | None:
+    def add_file(self, name: str, storage: Storage, tell: Tell) -> str | None:
         """Add a file that does not change any more; its SHA-256, or None where there is none to be read."""
         try:
-            source = path.open("rb")
+            source = storage.open(name)
         except OSError:
             return None
         with source:
-            size = os.fstat(source.fileno()).st_size
+            size = source.seek(0, os.SEEK_END)
+            source.seek(0)
             hashed = _Hashed(source, tell)
             self._tar.addfile(_described(name, size), hashed)
         self.manifest.members[name] = Member(size, hashed.hexdigest())
@@ -225,7 +226,7 @@ def _described(name: str, size: int) -> tarfile.TarInfo:
 class _Hashed:
     """A file that is hashed as it is read."""
 
-    def __init__(self, file: IO[bytes], tell: Tell) -> None:
+    def __init__(self, file: Bytes, tell: Tell) -> None:
         self._file, self._tell = file, tell
         self._digest = hashlib.sha256()
 

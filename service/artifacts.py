@@ -1,21 +1,23 @@
 """Files of trials: checkpoints, outputs, whatever a trainer keeps."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+from fastapi import Response
+
 from service import quotas, telling
 from service.context import Context
-from service.files import Upload, sha256_of
+from service.files import Upload
 from service.leases import Held, parse_lease
 from service.reports import DELETED
+from service.storage import ARTIFACTS
 from service.store import artifacts as store
 from service.store import reporting
 from service.store.evaluating import is_claimed
 from service.store.tokens import Holder
 from service.store.trials import find_trial, is_held
-from service.stored_file import StoredFile
+from service.stored_file import stored_file
 from service.studies import NO_STUDY, find
 from service.trials import NO_TRIAL
 from trialbook.errors import CheckpointAhead, FieldError, Invalid, NotFound, Removed, TooLarge
@@ -85,7 +87,7 @@ async def list_all(context: Context, holder: Holder, study: str, number: int) ->
     return await store.list_artifacts(context.db, found[0])
 
 
-async def send(context: Context, holder: Holder, study: str, number: int, name: str) -> StoredFile:
+async def send(context: Context, holder: Holder, study: str, number: int, name: str) -> Response:
     """One file, as an attachment. A worker gets only what belongs to a trial that it runs or evaluates."""
     _check_name(name)
     row = await _row(context, holder, study, number)
@@ -93,20 +95,15 @@ async def send(context: Context, holder: Holder, study: str, number: int, name: 
     headers = {"etag": f'"{stored.artifact.sha256}"', "x-content-type-options": "nosniff"}
     if stored.artifact.step is not None:
         headers["trialbook-step"] = str(stored.artifact.step)
-    return StoredFile(
-        context.files.artifact(stored.file),
-        media_type="application/octet-stream",
-        filename=name,
-        content_disposition_type="attachment",
-        headers=headers,
-    )
+    kind = "application/octet-stream"
+    return await stored_file(context.files, f"{ARTIFACTS}/{stored.file}", name, kind, headers)
 
 
 async def _find(context: Context, row: int, name: str) -> store.Stored:
     stored = await store.find_artifact(context.db, row, name)
     if stored is not None and stored.artifact.removed_at is not None:
         raise Removed
-    if stored is None or not context.files.artifact(stored.file).exists():
+    if stored is None:
         raise NotFound(NO_CHECKPOINT if name == CHECKPOINT else "There is no artifact of that name.")
     return stored
 
@@ -114,8 +111,7 @@ async def _find(context: Context, row: int, name: str) -> store.Stored:
 async def _whole_checkpoint(context: Context, row: int, name: str) -> store.Stored:
     """The newest checkpoint whose bytes are what was uploaded. Raises NotFound where there is none (any more)."""
     while (stored := await store.find_artifact(context.db, row, name)) is not None:
-        path = context.files.artifact(stored.file)
-        if await asyncio.to_thread(sha256_of, path) == stored.artifact.sha256:
+        if await context.files.sha256(f"{ARTIFACTS}/{stored.file}") == stored.artifact.sha256:
             return stored
         if await store.fall_back(context.db, row, stored.file):
             log.error("a checkpoint is damaged: %s is not what was uploaded", stored.file, extra={"trial": row})

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.archive import Manifest, Parts, Reader, Writer, opened, written_aside
-from service.files import ARTIFACTS, DATASETS, Files, move, sha256_of, sync_folder
+from service.files import INCOMING, Files, sha256_of
+from service.storage import ARTIFACTS, DATASETS, sync_folder
 from service.store import transfer
 from service.store.migrating import UnknownSchema, is_known, migrate
 from service.store.transfer import Kept, NotEmpty, Table
@@ -74,7 +75,7 @@ async def back_up(url: str, files: Files, path: Path, *, force: bool, progress: 
                 manifest.sequences = await snapshot.sequences()
             with progress("files", sum(kept.size for _, kept in wanted)) as tell:
                 for folder, kept in wanted:
-                    found = writer.add_file(f"{folder}/{kept.file}", files.root / folder / kept.file, tell)
+                    found = writer.add_file(f"{folder}/{kept.file}", files.storage, tell)
                     if found != kept.sha256:
                         manifest.lacking[f"{folder}/{kept.file}"] = kept.owner
         writer.seal()
@@ -93,8 +94,10 @@ def restore(url: str, files: Files, path: Path, *, force: bool, progress: Progre
             raise UnknownSchema("The backup was made by a newer version of Trialbook: restore it with that one.")
         mark = _Mark(files.root, url)
         again = force or mark.is_there()
-        if not again and any(files.older(folder, float("inf")) for folder in (ARTIFACTS, DATASETS)):
-            raise NotEmpty(f"{files.root} holds files already: restore into an empty folder, or use --force.")
+        if not again and any(_present(files).values()):
+            raise NotEmpty(
+                f"{files.storage.address} holds files already: restore into an empty folder, or use --force."
+            )
         asyncio.run(transfer.require_free(url, even_full=again))
         mark.set()
         asyncio.run(transfer.clear(url))
@@ -115,17 +118,15 @@ async def verify(url: str, files: Files, *, progress: Progress) -> Check:
     """Compare rows and files. Raises UnknownSchema."""
     async with files.hold():
         # Files first: one that comes meanwhile has no row yet, and is none that nobody names.
-        present = {folder: set(files.older(folder, float("inf"))) for folder in (ARTIFACTS, DATASETS)}
+        present = _present(files)
         async with transfer.snapshot(url) as snapshot:
             named = {ARTIFACTS: await snapshot.artifacts(), DATASETS: await snapshot.datasets()}
-        missing, damaged = [], []
+        missing: list[str] = []
+        damaged: list[str] = []
         with progress("files", sum(kept.size for all_kept in named.values() for kept in all_kept)) as tell:
             for folder, kept in ((folder, kept) for folder, all_kept in named.items() for kept in all_kept):
-                path = files.root / folder / kept.file
-                if not path.exists():
-                    missing.append(kept.owner)
-                elif sha256_of(path) != kept.sha256:
-                    damaged.append(kept.owner)
+                if not _is_whole(files, folder, kept):
+                    (missing if _is_missing(files, folder, kept) else damaged).append(kept.owner)
                 tell(kept.size)
     unnamed = sum(len(present[folder] - {kept.file for kept in named[folder]}) for folder in present)
     return Check(sum(map(len, named.values())), tuple(missing), tuple(damaged), unnamed)
@@ -164,22 +165,25 @@ def _place_files(archive: Reader, files: Files, tell: Callable[[int], None]) -> 
     for folder in (ARTIFACTS, DATASETS):
         kept = set()
         for name, pieces in archive.files(folder):
-            _write(files, name, pieces, files.root / folder / name, tell)
+            _write(files, f"{folder}/{name}", pieces, tell)
             kept.add(name)
-        for name in set(files.older(folder, float("inf"))) - kept:
-            (files.root / folder / name).unlink(missing_ok=True)
-        sync_folder(files.root / folder)
+        files.storage.remove(f"{folder}/{name}" for name in _present(files)[folder] - kept)
 
 
-def _write(files: Files, name: str, pieces: Iterator[bytes], path: Path, tell: Callable[[int], None]) -> None:
-    aside = files.root / "incoming" / name
+def _write(files: Files, name: str, pieces: Iterator[bytes], tell: Callable[[int], None]) -> None:
+    aside = files.root / INCOMING / name.rpartition("/")[2]
     with aside.open("wb") as file:
         for piece in pieces:
             file.write(piece)
             tell(len(piece))
         file.flush()
         os.fsync(file.fileno())
-    move(aside, path)
+    files.storage.place(aside, name)
+
+
+def _present(files: Files) -> dict[str, set[str]]:
+    """The names of all files that are there, by folder."""
+    return {folder: set(files.storage.older(folder, float("inf"))) for folder in (ARTIFACTS, DATASETS)}
 
 
 async def _compare(url: str, files: Files, manifest: Manifest) -> list[str]:
@@ -197,7 +201,17 @@ async def _compare(url: str, files: Files, manifest: Manifest) -> list[str]:
 
 
 def _is_whole(files: Files, folder: str, kept: Kept) -> bool:
-    return sha256_of(files.root / folder / kept.file) == kept.sha256
+    return sha256_of(files.storage, f"{folder}/{kept.file}") == kept.sha256
+
+
+def _is_missing(files: Files, folder: str, kept: Kept) -> bool:
+    try:
+        files.storage.open(f"{folder}/{kept.file}").close()
+    except FileNotFoundError:
+        return True
+    except OSError:  # it is there, and can't be read
+        return False
+    return False
 
 
 def _require_all(wrong: list[str]) -> None:

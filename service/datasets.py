@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from fastapi import Response
+
 from models.catalog import DATASETS
 from service import quotas
 from service.contents import CSV, NPZ, PARQUET, TASKS, TEXT, examine
 from service.context import Context
+from service.storage import DATASETS as SETS
 from service.store import datasets as store
 from service.store import usage
 from service.store.tokens import Holder
-from service.stored_file import StoredFile
+from service.stored_file import stored_file
 from trialbook.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from trialbook.spec import SLUG
 from trialbook.wire import Dataset
@@ -97,20 +100,15 @@ async def _keep(context: Context, holder: Holder, row: dict[str, Any]) -> Datase
         return await store.put_dataset(transaction, row, anyone=holder.role == "admin")
 
 
-async def send(context: Context, name: str, sha256: str | None) -> StoredFile:
+async def send(context: Context, name: str, sha256: str | None) -> Response:
     """The file of an uploaded set; by hash, one that a study pinned before it was replaced."""
     found = await store.find_dataset(context.db, name)
     wanted = sha256 or (found.sha256 if found else None)
-    if wanted is None or not await store.is_needed(context.db, wanted) or not context.files.dataset(wanted).exists():
+    if wanted is None or not await store.is_needed(context.db, wanted):
         raise NotFound(NO_SET)
     kind = found.media_type if found else "application/octet-stream"
-    headers = {"etag": f'"{wanted}"'}
-    return StoredFile(
-        context.files.dataset(wanted),
-        media_type=kind,
-        filename=f"{name}{SUFFIXES.get(kind or '', '')}",
-        headers=headers,
-    )
+    file = f"{name}{SUFFIXES.get(kind or '', '')}"
+    return await stored_file(context.files, f"{SETS}/{wanted}", file, kind, {"etag": f'"{wanted}"'})
 
 
 async def delete(context: Context, holder: Holder, name: str) -> None:
@@ -125,4 +123,4 @@ async def forget(context: Context, sha256: str) -> None:
     """Delete a set's bytes if no set and no study refers to them; while somebody holds them, the sweep will."""
     async with context.files.deleting() as may:
         if may and not await store.is_needed(context.db, sha256):
-            context.files.dataset(sha256).unlink(missing_ok=True)
+            await context.files.remove(f"{SETS}/{sha256}")

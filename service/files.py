@@ -1,29 +1,32 @@
-"""Bytes on a local folder: uploads are written aside, synced and renamed, so that no partial file is ever seen.
+"""Files of trials and data sets: written aside, synced, and only then placed, so that no partial file is ever seen.
 
-Whoever needs files to stay (a backup, or who is about to store a row that names one) holds the folder; deletions are
-left for later meanwhile. The lock is the kernel's, so it goes with a process that is killed, and counts for all that
-share the folder.
+Where they lie, and who holds them there, is for a storage and its guard to know.
 """
 
 import asyncio
 import errno
-import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from service.objects import Objects
 from service.quotas import Room
+from service.settings import Settings
+from service.storage import ARTIFACTS, DATASETS, Bytes, Folder, FolderGuard, Guard, Storage, older_in
+from service.store.holding import DatabaseGuard
 from trialbook.errors import FieldError, Invalid, StorageFull
 
 ABANDONED = 86400.0  # seconds
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-ARTIFACTS, DATASETS, INCOMING = "artifacts", "datasets", "incoming"
+INCOMING = "incoming"
 OWNER = "database-mark"
+THREADS = 16  # calls of a storage at a time; an object store takes its time, and others need the loop's own threads
 T = TypeVar("T")
 
 
@@ -37,13 +40,14 @@ class Upload:
 
 
 class Files:
-    """A folder of artifacts and data sets; names on disk are of our own making, never a user's."""
+    """Artifacts and data sets; their names are of our own making, never a user's. Uploads come to a local folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, storage: Storage | None = None, guard: Guard | None = None) -> None:
         self.root = root
-        self._turn = asyncio.Lock()
-        for folder in (ARTIFACTS, DATASETS, INCOMING):
-            (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        (root / INCOMING).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.storage = storage or Folder(root)
+        self._guard = guard or FolderGuard(root)
+        self._threads = ThreadPoolExecutor(THREADS, "files")
 
     async def receive(self, chunks: AsyncIterator[bytes], room: Room, sha256: str | None) -> Upload:
         """Write a body to a file aside. Raises what the room says, StorageFull, or Invalid where the hash differs."""
@@ -59,138 +63,116 @@ class Files:
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes], room: Room) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
-        with _storage():
+        with _disk():
             file = path.open("xb", buffering=0)  # a buffer would be written once more when a full disk's file is closed
         with file:
             async for chunk in chunks:
                 size += len(chunk)
                 room.require(size)
                 digest.update(chunk)
-                await _in_thread(_write_all, file.fileno(), chunk)
-            await _in_thread(os.fsync, file.fileno())
+                await self.run(_write_all, file.fileno(), chunk)
+            await self.run(os.fsync, file.fileno())
         return size, digest.hexdigest()
 
     async def keep_artifact(self, upload: Upload) -> str:
-        """Move an upload to the artifacts, for good once this returns; its name there. Raises StorageFull."""
+        """Place an upload among the artifacts, for good once this returns; its name there. Raises StorageFull."""
         name = secrets.token_hex(16)
-        await self._keep(upload, self.artifact(name))
+        await self._keep(upload, f"{ARTIFACTS}/{name}")
         return name
 
-    async def keep_dataset(self, upload: Upload) -> Path:
-        """Move an upload to the data sets, under its hash. Raises StorageFull."""
-        path = self.dataset(upload.sha256)
-        await self._keep(upload, path)
-        return path
+    async def keep_dataset(self, upload: Upload) -> None:
+        """Place an upload among the data sets, under its hash. Raises StorageFull."""
+        await self._keep(upload, f"{DATASETS}/{upload.sha256}")
 
-    async def _keep(self, upload: Upload, path: Path) -> None:
+    async def _keep(self, upload: Upload, name: str) -> None:
         try:
-            await _in_thread(move, upload.path, path)
+            await self.run(self.storage.place, upload.path, name)
         except BaseException:
             upload.path.unlink(missing_ok=True)
             raise
 
-    def artifact(self, name: str) -> Path:
-        """Where an artifact lies."""
-        return self.root / ARTIFACTS / name
+    async def open(self, name: str) -> Bytes:
+        """A file by `folder/name`. Raises FileNotFoundError."""
+        return await self.run(self.storage.open, name)
 
-    def dataset(self, sha256: str) -> Path:
-        """Where a data set lies."""
-        return self.root / DATASETS / sha256
+    async def sha256(self, name: str) -> str | None:
+        """A file's SHA-256; None where there is none, or its bytes can't be read."""
+        return await self.run(sha256_of, self.storage, name)
 
     async def forget_artifacts(self, names: Iterable[str | None]) -> None:
-        """Delete artifacts' bytes; while somebody holds the folder they are left to the sweep of files without rows."""
-        wanted = [self.artifact(name) for name in names if name]
+        """Delete artifacts' bytes; while somebody holds files they are left to the sweep of files without rows."""
+        wanted = [f"{ARTIFACTS}/{name}" for name in names if name]
         if wanted:
             async with self.deleting() as may:
                 if may:
-                    await asyncio.to_thread(_unlink, wanted)
+                    await self.run(self.storage.remove, wanted)
 
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
-        """As long as this is held, no file is deleted, by any process."""
-        with self._lock() as lock:
-            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_SH)
-            yield
-
-    @asynccontextmanager
-    async def deleting(self) -> AsyncIterator[bool]:
+    def deleting(self) -> AbstractAsyncContextManager[bool]:
         """Whether files may be deleted now: nobody holds them, and nobody will before this ends. Never waits for a
-        holder, since a backup may be one for an hour, nor for another process's deletion: the sweep comes anyway."""
-        async with self._turn:
-            with self._lock() as lock:
-                yield _exclusive(lock)
+        holder: the sweep comes anyway."""
+        return self._guard.alone()
 
-    @contextmanager
-    def _lock(self) -> Iterator[int]:
-        lock = os.open(self.root / "files.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            yield lock
-        finally:
-            os.close(lock)
+    async def remove(self, name: str) -> None:
+        """Delete a file by `folder/name`; within `deleting` alone."""
+        await self.run(self.storage.remove, [name])
 
-    def older(self, folder: str, before: float) -> list[str]:
-        """The names in a folder (ARTIFACTS, DATASETS, INCOMING) that were last written before a time in seconds."""
-        with os.scandir(self.root / folder) as found:
-            return [one.name for one in found if _written(one) < before]
+    def hold(self) -> AbstractAsyncContextManager[None]:
+        """As long as this is held, no file is deleted, by any process."""
+        return self._guard.hold()
+
+    async def older(self, folder: str, before: float) -> list[str]:
+        """The names in a folder that were last written before a time in seconds."""
+        return await self.run(self.storage.older, folder, before)
 
     def belongs_to(self, mark: str) -> bool:
-        """Whether the folder is the database's that this mark stands for; one without an owner becomes its own."""
-        owner = self.root / OWNER
-        if not owner.exists():
-            owner.write_text(mark)
-        return owner.read_text() == mark
+        """Whether the files are the database's that this mark stands for; those without an owner become its own."""
+        try:
+            with self.storage.open(OWNER) as file:
+                return file.read().decode() == mark
+        except FileNotFoundError:
+            aside = self.root / INCOMING / secrets.token_hex(16)
+            aside.write_text(mark)
+            self.storage.place(aside, OWNER)
+            return True
 
     def disown(self) -> None:
-        """Leave the folder to the database whose server comes next."""
-        (self.root / OWNER).unlink(missing_ok=True)
+        """Leave the files to the database whose server comes next."""
+        self.storage.remove([OWNER])
 
     def forget_abandoned(self, now: float) -> None:
         """Delete what uploads of a day ago or more left behind when their server was killed; `now` in seconds."""
-        _unlink([self.root / INCOMING / name for name in self.older(INCOMING, now - ABANDONED)])
+        for name in older_in(self.root / INCOMING, now - ABANDONED):
+            (self.root / INCOMING / name).unlink(missing_ok=True)
+
+    async def run(self, call: Callable[..., T], *arguments: object) -> T:
+        """Make a blocking call. Raises StorageFull where the disk is."""
+        with _disk():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
 
-def sha256_of(path: Path) -> str | None:
+def files_of(settings: Settings, database_url: str) -> Files:
+    """The files of a service, as its settings say. Raises ValueError where what they need is not installed."""
+    guard = FolderGuard(settings.data) if settings.artifacts is None else DatabaseGuard(database_url)
+    return Files(settings.data, storage_of(settings), guard)
+
+
+def storage_of(settings: Settings) -> Storage:
+    """Where files lie, as the settings say. Raises ValueError where what that needs is not installed."""
+    if settings.artifacts is None:
+        return Folder(settings.data)
+    try:
+        return Objects(settings.artifacts)
+    except ImportError:
+        raise ValueError("an object store needs the extra s3: pip install 'trialbook[s3]'.") from None
+
+
+def sha256_of(storage: Storage, name: str) -> str | None:
     """A file's SHA-256 in hexadecimal digits; None where there is no file, or the disk can't read it."""
     try:
-        with path.open("rb") as file:
+        with storage.open(name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def move(path: Path, to: Path) -> None:
-    """Rename a synced file, so that a power cut can't undo it."""
-    path.rename(to)
-    sync_folder(to.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _written(entry: "os.DirEntry[str]") -> float:
-    try:
-        return entry.stat(follow_symlinks=False).st_mtime
-    except FileNotFoundError:  # another process was quicker
-        return float("inf")
-
-
-def _exclusive(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _unlink(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
 
 
 def _write_all(descriptor: int, chunk: bytes) -> None:
@@ -200,15 +182,10 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
 
 
 @contextmanager
-def _storage() -> Iterator[None]:
+def _disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull from None
         raise
-
-
-async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
-    with _storage():
-        return await asyncio.to_thread(call, *arguments)

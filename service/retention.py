@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from service import datasets, ids
 from service.context import Context
-from service.files import ARTIFACTS, DATASETS
+from service.storage import ARTIFACTS, DATASETS
 from service.store import keeping
 
 PAUSE = 1.0  # seconds
@@ -54,16 +54,16 @@ async def sweep(context: Context, *, before: float) -> int:
 
     A server that is killed leaves such behind: between a file and its row, or between a row's end and its file's.
     """
-    if not context.files.belongs_to(ids.mark(context.secret, "files")):  # no row here names any of them
-        log.warning("the data folder holds another database's files, so none is swept: %s", context.files.root)
+    if not await context.files.run(context.files.belongs_to, ids.mark(context.secret, "files")):  # no row names any
+        log.warning("another database's files are there, so none is swept: %s", context.files.storage.address)
         return 0
-    lost = await asyncio.to_thread(context.files.older, ARTIFACTS, before)
+    lost = await context.files.older(ARTIFACTS, before)
     count = 0
     for names in _batches(lost):
         unknown = await keeping.unknown_artifacts(context.db, names)
         await context.files.forget_artifacts(unknown)
         count += len(unknown)
-    for names in _batches(await asyncio.to_thread(context.files.older, DATASETS, before)):
+    for names in _batches(await context.files.older(DATASETS, before)):
         for sha256 in await keeping.unknown_datasets(context.db, names):
             await datasets.forget(context, sha256)
             count += 1

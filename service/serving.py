@@ -25,6 +25,7 @@ from service import auth, logs
 from service.app import create_app
 from service.backup import require_finished
 from service.context import Context
+from service.files import storage_of
 from service.fits import Fitters
 from service.logs import tell
 from service.metrics import Metrics
@@ -35,6 +36,7 @@ from service.store.database import Database
 from service.store.migrating import UnknownSchema, migrate, standing
 from service.store.postgres_keeper import kept
 from service.suggester import Suggested, suggest_for_ever, until_parent_ends
+from trialbook.errors import Unavailable
 
 STOP_SECONDS = 8.0  # for what was under way when the server was told to stop
 CLOSING_SECONDS = 1  # more, for what came in after that
@@ -102,6 +104,7 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, _end)  # until uvicorn hears it
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     require_finished(settings.data)
+    _require_storage(settings)
     _allow_many_connections()
     with database(settings) as url:
         migrate(url)
@@ -109,6 +112,16 @@ def serve(settings: Settings) -> None:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for an ACK
         uvloop.run(_serve(settings, url, listener))
+
+
+def _require_storage(settings: Settings) -> None:
+    """Raises Refused where the artifact store can't be used: better now than at the first upload."""
+    try:
+        storage_of(settings).require()
+    except FileNotFoundError:
+        raise Refused(f"There is no bucket for TRIALBOOK_ARTIFACTS={settings.artifacts}: make it first.") from None
+    except (ValueError, Unavailable) as error:
+        raise Refused(f"TRIALBOOK_ARTIFACTS={settings.artifacts}: {error} {error.__cause__ or ''}") from None
 
 
 def _end(number: int, frame: object) -> NoReturn:

@@ -5,6 +5,7 @@ mount them. An empty value counts as unset.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: default_data_folder(root=os.geteuid() == 0))
     database_url: SecretStr | None = None  # unset: the embedded PostgreSQL in `data`
     database_url_file: Path | None = None
+    artifacts: str | None = None  # s3://bucket/prefix; unset: artifacts and data sets lie in `data`
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)  # 0: a free one
     lease_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
@@ -53,6 +55,12 @@ class Settings(BaseSettings):
         for name in ("database_url", "token"):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
                 raise ValueError(f"set {name} or {name}_file, not both")
+        return self
+
+    @model_validator(mode="after")
+    def an_object_store(self) -> Self:
+        if self.artifacts is not None and not re.fullmatch(r"s3://[^/\s]+(/[^\s]*)?", self.artifacts):
+            raise ValueError("artifacts is s3://bucket or s3://bucket/prefix")
         return self
 
     @model_validator(mode="after")

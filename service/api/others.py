@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from service import auth, catalogue, datasets
@@ -72,7 +72,7 @@ async def get_dataset(
     context: Ctx,
     holder: Anybody,
     sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
-) -> FileResponse:
+) -> Response:
     """Download a set; with `sha256` the version that a study pinned."""
     return await datasets.send(context, name, sha256)
 
