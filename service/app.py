@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import headers, health, origin, problems, routes, search, telling
+from service import headers, health, origin, problems, promoting, routes, search, telling
 from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.api.description import Documented, contents
@@ -175,7 +175,7 @@ async def tick(context: Context) -> None:
         ended = await closing.end_study(context.db, study, "completed", "its time is up")
         telling.study_ended(context.metrics, ended)
     for study in await sweeping.fully_made(context.db):
-        telling.study_ended(context.metrics, await closing.settle(context.db, study))
+        telling.study_ended(context.metrics, await promoting.settle(context, study))
     await _look_at_limits(context)
     if await sweeping.any_expired(context.db):
         context.bell.ring()

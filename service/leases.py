@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service import evaluations, ids, search, telling
+from service import evaluations, ids, pruning, search, telling
 from service.context import Context
 from service.search import grid
 from service.store import closing, granting
@@ -16,7 +16,7 @@ from service.store.tokens import Holder
 from service.store.workers import note_worker
 from trialbook.errors import LeaseLost, NotFound
 from trialbook.evaluation import Evaluation
-from trialbook.spec import GridSampler, SobolSampler, StudySpec
+from trialbook.spec import ASHAPruner, GridSampler, SobolSampler, StudySpec
 from trialbook.wire import Lease, LeaseRequest, Leases
 
 LOOK_AGAIN = 0.7  # seconds between looks while a request waits; work made elsewhere is found within that
@@ -51,7 +51,8 @@ Gone = Callable[[], Awaitable[bool]]
 
 async def acquire(context: Context, holder: Holder, body: LeaseRequest, is_gone: Gone) -> Leases:
     """Grant up to `count` trials, waiting up to `wait_seconds` for the first of them, or until the caller is gone."""
-    request = Request(holder.token_id, body.request_id, body.worker, context.settings.lease_seconds)
+    ttl = context.settings.lease_seconds
+    request = Request(holder.token_id, body.request_id, body.worker, ttl, can_pause=body.can_pause)
     clock = asyncio.get_running_loop().time
     begun = clock()
     deadline = begun + body.wait_seconds
@@ -209,4 +210,9 @@ def describe(context: Context, granted: Granted) -> Lease:
         timeout=spec["trial"]["timeout"],
         seeds=spec["trial"]["seeds"],
         folds=spec["trial"]["folds"],
+        rungs=_rungs(spec["pruner"]) if granted.can_pause else None,
     )
+
+
+def _rungs(pruner: dict[str, Any]) -> tuple[int, ...] | None:
+    return pruning.rungs_of(ASHAPruner.model_validate(pruner)) if pruner.get("promote") else None

@@ -48,6 +48,10 @@ class Metrics:
         self.stale = counter("stale_writes_refused", "Writes under a lease that was lost.")
         self.ended = counter("trials_ended", "Trials that came to an end, by how.", "state")
         self.retried = counter("trials_retried", "Failed attempts whose trial waits for another.")
+        self.paused = counter(
+            "trials_paused", "Trials that gave their worker back, to go on if they come to be among the best."
+        )
+        self.promoted = counter("trials_promoted", "Paused trials that were to go on.")
         self.logins = counter("logins_refused", "Sign-ins that were refused.")
         self.outages = counter("outages", "Gaps in the service's beat after which leases were prolonged.")
         self.trials = self._gauge("trials", "Trials that wait for a worker or run.", "state")

@@ -37,6 +37,7 @@ KINDS = (*FIGURES, "band", "timeline")
 OPTUNA_STATES = {
     "waiting": "WAITING",
     "running": "RUNNING",
+    "paused": "RUNNING",  # Optuna has no such state; it has no value yet, only what it reported so far
     "complete": "COMPLETE",
     "pruned": "PRUNED",
     "failed": "FAIL",

@@ -9,7 +9,7 @@ from service import leases, pruning, search
 from service.fits import FitFailed
 from service.store import decisions as store
 from service.store.database import Database
-from service.store.decisions import Decisions, Judged, Suggested
+from service.store.decisions import Decisions, Judged, Promoted, Suggested
 from service.store.granting import Numbers
 from service.store.studies import study_key
 from service.suggester import FIT_SECONDS, Fits
@@ -32,7 +32,7 @@ class Replayed:
     """What a replay made again."""
 
     suggestions: int
-    prunings: int  # decisions at milestones, to prune or to go on
+    prunings: int  # decisions at milestones, to prune or to go on, and promotions
     untold: int  # decisions that what was compared does not tell: diverged trials, where others had too or were few
     differences: tuple[Difference, ...]
 
@@ -52,7 +52,9 @@ async def replay(db: Database, fits: Fits, name: str) -> Replayed:
         for one, prunes in zip(judged, again, strict=True)
         if prunes is not None and prunes != one.pruned
     ]
-    return Replayed(len(stored.suggested), len(judged), again.count(None), tuple(differences))
+    promoted = await store.promoted(db, key.id)
+    differences += [Difference(one.number, one.step, False, True) for one in promoted if _stays(spec, one)]
+    return Replayed(len(stored.suggested), len(judged) + len(promoted), again.count(None), tuple(differences))
 
 
 async def _suggestion(fits: Fits, spec: StudySpec, stored: Decisions, one: Suggested) -> Difference | None:
@@ -77,5 +79,10 @@ async def _point(fits: Fits, spec: StudySpec, stored: Decisions, one: Suggested)
 
 
 def _again(spec: StudySpec, one: Judged) -> bool | None:
-    pruner = pruning.build(spec.pruner, spec.sign, spec.objective.metric or "value")
+    pruner = pruning.build(spec.pruner, spec.sign, spec.objective.metric or "value", can_pause=one.can_pause)
     return pruner.prunes(pruning.Own(one.step, one.score, one.best_score, one.milestone), one.compared)
+
+
+def _stays(spec: StudySpec, one: Promoted) -> bool | None:
+    pruner = pruning.build(spec.pruner, spec.sign, spec.objective.metric or "value")
+    return pruner.prunes(pruning.Own(one.step, one.score, one.score, one.milestone), one.compared)

@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service import pruning, telling
+from service import promoting, pruning, telling
 from service.context import Context
 from service.leases import parse_lease
 from service.store import closing, finishing, reporting
+from service.store import promoting as store
 from service.store.reporting import Place, Step
 from trialbook.errors import AlreadyFinished, NotFound, StepConflict
 from trialbook.wire import Decision, Report
@@ -15,10 +16,11 @@ from trialbook.wire import Decision, Report
 
 @dataclass(frozen=True)
 class Judged:
-    """The steps to store, and why the trial is pruned at the last of them, if it is."""
+    """The steps to store, and why the trial is pruned (or paused) at the last of them, if it is."""
 
     steps: tuple[Step, ...]
-    prune_reason: str | None
+    prune_reason: str | None = None
+    pauses: bool = False
 
 
 async def report(context: Context, lease: str, reports: Sequence[Report]) -> Decision:
@@ -39,6 +41,7 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         judged.steps,
         ttl=context.settings.lease_seconds,
         prune_reason=judged.prune_reason,
+        pauses=judged.pauses,
     )
     if recorded is None or recorded.stored < len(judged.steps):
         await _check_repeat(context, held.trial, judged.steps)
@@ -46,8 +49,10 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         return await report(context, lease, reports)  # something changed in between; each turn needs another change
     if place.spec["budget"].get("max_epochs") is not None and await _is_spent(context, place, judged.steps):
         return await report(context, lease, reports)  # the study has just ended, and this trial with it
+    if any(step.milestone is not None for step in judged.steps):
+        await promoting.promote(context, place.study_id, context.spec_of(place.study_id, place.spec))
     if recorded.prune_reason is not None:
-        return _decision(context, "prune", recorded.prune_reason)
+        return _decision(context, "pause" if recorded.pauses else "prune", recorded.prune_reason)
     if place.study_state == "paused":
         if (released := await finishing.release(context.db, held.trial, held.attempt, PAUSED)) is not None:
             telling.lease_released(context.metrics, released)
@@ -96,13 +101,13 @@ async def _over(context: Context, trial: int, attempt: int, place: Place, report
         return _decision(context, "stop", place.reason)
     if ended.outcome == "released" and place.reason == PAUSED:
         return _decision(context, "stop", PAUSED)
-    if ended.outcome in ("complete", "pruned", "failed"):
+    if ended.outcome in ("complete", "pruned", "paused", "failed"):
         steps = [Step(one.step, one.metrics, None) for one in reports]
         stored = await reporting.stored_steps(context.db, trial, [step.step for step in steps])
         if any(not _same(step.metrics, stored.get(step.step, {})) for step in steps):
             raise AlreadyFinished("This attempt is finished: no more steps are stored.")
-        decision = "prune" if place.prune_reason else "continue"
-        return _decision(context, decision, place.prune_reason)
+        stopped = "pause" if place.pauses else "prune"
+        return _decision(context, stopped if place.prune_reason else "continue", place.prune_reason)
     raise telling.write_refused(context.metrics, place.spec["name"], place.number, attempt)
 
 
@@ -124,7 +129,8 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
     """Judge a batch step by step; what comes after a prune is answered, not stored."""
     spec = context.spec_of(place.study_id, place.spec)
     metric = spec.objective.metric
-    pruner = pruning.build(spec.pruner, spec.sign, metric or "value")
+    pruner = pruning.build(spec.pruner, spec.sign, metric or "value", can_pause=place.can_pause)
+    promotes = pruning.rungs_of(spec.pruner) is not None
     steps: list[Step] = []
     if place.prune_step is not None:
         reports = [one for one in reports if one.step <= place.prune_step]
@@ -142,12 +148,16 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
                 rivals = await reporting.rival_scores(
                     context.db, place.study_id, trial, milestone, only_complete=only_complete
                 )
+            if promotes:
+                rivals += await store.scores_of_those_anew(context.db, place.study_id, milestone)
             verdict = pruner.judge(pruning.Own(one.step, score, best, milestone), rivals)
+            if place.rung is not None and milestone <= place.rung and math.isfinite(score):
+                verdict = pruning.passed(spec.sign)  # it was promoted from here, and had to begin anew
         steps.append(Step(one.step, one.metrics, score, milestone, verdict.compared))
         if verdict.prune:
-            return Judged(tuple(steps), verdict.reason)
+            return Judged(tuple(steps), verdict.reason, verdict.pauses)
         previous = one.step if previous is None else max(previous, one.step)
-    return Judged(tuple(steps), None)
+    return Judged(tuple(steps))
 
 
 def oriented(value: float, sign: int) -> float:

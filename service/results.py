@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from service import telling
+from service import promoting, telling
 from service.context import Context
 from service.leases import Held, parse_lease
 from service.reports import DELETED, oriented
-from service.store import closing, finishing, reporting
+from service.store import finishing, reporting
 from service.store.finishing import Result
 from trialbook.errors import AlreadyFinished, FieldError, Invalid, LeaseLost, NotFound
 from trialbook.spec import StudySpec
@@ -26,6 +26,12 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
     digest = hashlib.sha256(_canonical(body)).digest()
     if place.attempt != held.attempt or place.state != "running":
         return await _repeat(context, held, digest) or await finish(context, lease, body)
+    if body.state == "paused" and not place.pauses:
+        raise Invalid(errors=[FieldError("/state", "must not be paused: this trial was not told to pause")])
+    if body.state == "paused" and body.value is not None:
+        raise Invalid(
+            errors=[FieldError("/value", "must be left out: a paused trial's is the one that it was judged by")]
+        )
     spec = context.spec_of(place.study_id, place.spec)
     value = body.value if body.value is not None else await _measured_value(context, held.trial, spec, body)
     result = Result(
@@ -33,7 +39,7 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
         value=value,
         score=None if value is None else oriented(value, spec.sign),
         error=body.error,
-        reason=place.prune_reason if body.state == "pruned" else None,
+        reason=place.prune_reason if body.state in ("pruned", "paused") else None,
         attributes=json.dumps(body.attributes),
         retry=body.retry,
         digest=digest,
@@ -47,8 +53,10 @@ async def finish(context: Context, lease: str, body: Finish) -> Response:
         return await _repeat(context, held, digest) or await finish(context, lease, body)
     telling.attempt_ended(context.metrics, ended.trial, body.state)
     telling.study_ended(context.metrics, ended.ended)
+    if ended.trial.state == "paused":
+        await promoting.promote(context, ended.study_id, spec)
     if ended.budget_made and ended.trial.state != "waiting":
-        telling.study_ended(context.metrics, await closing.settle(context.db, ended.study_id))
+        telling.study_ended(context.metrics, await promoting.settle(context, ended.study_id))
     context.bell.ring()
     return _told(ended.trial.model_dump_json())
 

@@ -3,7 +3,7 @@
 import hashlib
 from contextlib import AsyncExitStack
 
-from service import telling
+from service import promoting, telling
 from service.context import Context
 from service.logs import tell
 from service.store import closing, rates
@@ -140,7 +140,7 @@ async def change(context: Context, holder: Holder, name: str, body: StudyChange)
         raise OutOfRange(errors=[FieldError("/budget/n_trials", message, "out-of-range")])
     if budget is not None:
         context.epochs.forget(key.id)
-        await closing.settle(context.db, key.id)
+        await promoting.settle(context, key.id)
     context.bell.ring()
     study = await read(context, holder, name)
     if study.state == "completed" != key.state:

@@ -43,12 +43,21 @@ def attempt_ended(metrics: Metrics, trial: Trial, state: str) -> None:
     """A worker's attempt came to an end, and its trial with it unless that is to be tried again."""
     ids: dict[str, Any] = {"study": trial.study, "number": trial.number}
     ids |= {"attempt": trial.attempt, "worker": trial.worker}
-    if trial.state == "waiting":
+    if trial.state == "paused":
+        metrics.paused.inc()
+        tell("trial-paused", **ids, value=trial.value, step=trial.last_step)
+    elif trial.state == "waiting":
         metrics.retried.inc()
         tell("trial-retried", **ids, state=state)
     else:
         metrics.ended.labels(trial.state).inc()
         tell("trial-ended", **ids, state=trial.state, value=trial.value)
+
+
+def trial_promoted(metrics: Metrics, study: str, number: int) -> None:
+    """A paused trial is to go on."""
+    metrics.promoted.inc()
+    tell("trial-promoted", study=study, number=number)
 
 
 def trials_lost(metrics: Metrics, lost: Sequence[Lost]) -> None:
@@ -70,6 +79,7 @@ def study_ended(metrics: Metrics, ended: Ended | None) -> None:
     """A study came to its end, if it did."""
     if ended is not None:
         metrics.ended.labels("cancelled").inc(ended.cancelled)
+        metrics.ended.labels("pruned").inc(ended.pruned)
         tell("study-ended", study=ended.study, state=ended.state, reason=ended.reason, cancelled=ended.cancelled)
 
 

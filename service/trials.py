@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from service import telling
+from service import promoting, telling
 from service.context import Context
 from service.reports import oriented
 from service.store import closing
@@ -98,6 +98,6 @@ async def cancel(context: Context, holder: Holder, name: str, number: int) -> Tr
         raise WrongState(f"The trial is over: {trial.state}.")
     if cancelled:
         telling.trial_cancelled(context.metrics, trial)
-    telling.study_ended(context.metrics, await closing.settle(context.db, study.id))
+    telling.study_ended(context.metrics, await promoting.settle(context, study.id))
     context.bell.ring()
     return trial

@@ -146,12 +146,23 @@ class ThresholdPruner(Value):
 
 
 class ASHAPruner(Value):
-    """Asynchronous successive halving: at each rung only the best 1/reduction_factor go on (Li et al., 2020)."""
+    """Asynchronous successive halving: at each rung only the best 1/reduction_factor go on (Li et al., 2020).
+
+    With `promote` the others are paused, and go on when they come to be among the best.
+    """
 
     name: Literal["asha"]
     min_resource: Annotated[int, Field(ge=1, le=10**9)] = 1
+    max_resource: Annotated[int, Field(ge=1, le=10**9)] | None = None
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = 4
     min_early_stopping_rate: Annotated[int, Field(ge=0, le=20)] = 0
+    promote: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ASHAPruner":
+        if self.max_resource is not None and self.max_resource < self.min_resource:
+            raise located("max_resource", "must not be below min_resource")
+        return self
 
 
 class HyperbandPruner(Value):

@@ -9,10 +9,10 @@ from trialbook.evaluation import Evaluation
 from trialbook.spec import Budget, Direction, EarlyStopping, Objective
 from trialbook.values import MAX_STEP, Answer, Clean, Listed, LongText, Number, Scalar, Text, Value
 
-TrialState = Literal["waiting", "running", "complete", "pruned", "failed", "cancelled"]
+TrialState = Literal["waiting", "running", "paused", "complete", "pruned", "failed", "cancelled"]
 StudyState = Literal["running", "paused", "completed", "cancelled"]
 Role = Literal["viewer", "submitter", "worker", "admin"]
-TRIAL_STATES: tuple[TrialState, ...] = ("waiting", "running", "complete", "pruned", "failed", "cancelled")
+TRIAL_STATES: tuple[TrialState, ...] = ("waiting", "running", "paused", "complete", "pruned", "failed", "cancelled")
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
 MetricName = Annotated[Clean, Field(min_length=1, max_length=100)]
 Metrics = Annotated[dict[MetricName, Number], Field(min_length=1, max_length=100)]
@@ -34,6 +34,7 @@ class LeaseRequest(Value):
     version: Text | None = None
     host: Text | None = None
     evaluations: bool = False  # whether it takes evaluations too, where there is no trial to be had
+    can_pause: bool = False  # whether it understands the decision `pause`; else trials are pruned instead
 
 
 class Report(Value):
@@ -50,9 +51,9 @@ class ReportBatch(Value):
 
 
 class Finish(Value):
-    """The result of an attempt. `retry: false` marks an error that would come again."""
+    """The result of an attempt. `retry: false` marks an error that would come again; `paused` answers `pause`."""
 
-    state: Literal["complete", "pruned", "failed"]
+    state: Literal["complete", "pruned", "paused", "failed"]
     value: Number | None = None
     error: LongText | None = None
     attributes: Attributes = {}
@@ -168,6 +169,20 @@ class TrialPage(Page[Trial]):
     total: int | None = None
 
 
+class PastEvent(Answer):
+    """Something that happened in a study: a row of its log."""
+
+    id: str
+    at: datetime
+    kind: Literal["study", "trial", "report", "artifact"]
+    number: int | None  # the trial's
+    state: str | None  # of the study or the trial, just after
+    first_step: int | None  # what was reported
+    last_step: int | None
+    note: str | None
+    text: str  # all of it in words
+
+
 class Validation(Answer):
     """A spec that could be submitted: how many grid cells it has, and with its defaults filled in."""
 
@@ -226,6 +241,7 @@ class Lease(Answer):
     timeout: float | None = None
     seeds: int = 1
     folds: int = 1
+    rungs: tuple[int, ...] | None = None  # steps after which the trial may have to pause, in order
 
 
 class Leases(Answer):
@@ -240,7 +256,7 @@ class Leases(Answer):
 class Decision(Answer):
     """What to do after a report."""
 
-    decision: Literal["continue", "prune", "stop"]
+    decision: Literal["continue", "prune", "pause", "stop"]
     reason: str | None
     ttl_seconds: float
 

@@ -12,7 +12,15 @@ from typing import Any
 
 from trialbook.wire import Study, Token
 
-SHAPES = {"running": "●", "complete": "✓", "pruned": "◐", "failed": "✕", "waiting": "○", "cancelled": "–"}
+SHAPES = {
+    "running": "●",
+    "paused": "‖",
+    "complete": "✓",
+    "pruned": "◐",
+    "failed": "✕",
+    "waiting": "○",
+    "cancelled": "–",
+}
 OVER = ("complete", "pruned", "failed", "cancelled")
 
 
@@ -100,9 +108,7 @@ def time_left(study: Study, now: datetime) -> str:
 
 def lost_by_cancel(study: Study) -> str:
     """What cancelling takes away."""
-    running, waiting = study.counts["running"], study.counts["waiting"]
-    lost = [count(running, "running trial")] if running else []
-    lost += [count(waiting, "waiting trial")] if waiting else []
+    lost = [count(n, f"{state} trial") for state in ("running", "waiting", "paused") if (n := study.counts[state])]
     what = f"{' and '.join(lost)} will be cancelled" if lost else "No trial is running or waiting"
     return f"{what}, and the study cannot go on afterwards. The {count(finished(study), 'trial')} already over stay."
 

@@ -103,8 +103,9 @@ def ended(trial: Trial, patience: int | None) -> str:
     """How the trial stands, in words; `patience` is the study's early stopping."""
     reason = trial.reason or ""
     sentences = {
-        "waiting": "In the queue: waiting for a worker.",
+        "waiting": f"In the queue: waiting for a worker{f' ({reason})' if reason.startswith('promoted') else ''}.",
         "running": f"Running on {trial.worker}, attempt {trial.attempt}.",
+        "paused": f"Paused: {reason}. It goes on if it comes to be among the best.",
         "complete": f"Complete{f': {reason}' if reason else ''}.{_impatience(trial, patience)}",
         "pruned": f"Stopped early: {reason or 'it was not promising'}.",
         "failed": f"Failed after {count(trial.attempt, 'attempt')}{f': {reason}' if reason else ''}.",

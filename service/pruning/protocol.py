@@ -20,11 +20,15 @@ class Own:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do and why. `compared` is what the trial was measured against, in the user's values."""
+    """What to do and why. `compared` is what the trial was measured against, in the user's values.
+
+    A trial that is pruned gives its worker back. With `pauses` it may go on later, when `judge` says so.
+    """
 
     prune: bool
     reason: str | None = None
     compared: float | None = None
+    pauses: bool = False
 
 
 class Pruner(Protocol):

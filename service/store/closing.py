@@ -1,43 +1,55 @@
-"""The ends of studies: by a budget that is spent, or by a user. What still waits or runs is cancelled with them."""
+"""The ends of studies: by a budget that is spent, or by a user. What still waits or runs is cancelled with them.
 
+Trials that are paused have had what they were worth: with a study that completes they are pruned, and only a user who
+cancels it cancels them too.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 
 from service.store.database import Database, Transaction
 from service.store.evaluating import ASKED
+from service.store.rows import parsed
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A study that has just ended, and how many of its trials were cancelled with it."""
+    """A study that has just ended, and how many of its trials were ended with it."""
 
     study: str
     state: str
     reason: str | None
     cancelled: int = 0
+    pruned: int = 0  # of those that were paused
 
 
 CANCEL = """
     with ended as (
-        update trials t set state = 'cancelled', reason = :reason, lease_until = null, finished_at = clock_timestamp()
-        where t.study_id = :study_id and t.state in ('waiting', 'running') {which}
-        returning t.id, t.attempt, t.number, t.study_id
+        update trials t set lease_until = null, finished_at = clock_timestamp(),
+            state = case when {prunes} then 'pruned' else 'cancelled' end,
+            reason = case when {prunes} then t.prune_reason else :reason end,
+            value = case when {prunes} then t.value end, score = case when {prunes} then t.score end,
+            finish_seq = case when {prunes} then t.finish_seq end
+        where t.study_id = :study_id and t.state in ('waiting', 'running', 'paused') {which}
+        returning t.id, t.attempt, t.number, t.study_id, t.state
     ), closed as (
         update attempts a set ended_at = clock_timestamp(), outcome = 'cancelled'
         from ended where a.trial_id = ended.id and a.attempt = ended.attempt and a.outcome is null
     ), told as (
-        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'cancelled' from ended
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, state from ended
     )
-    select number from ended
-"""
+    select state from ended
+""".replace("{prunes}", "t.state = 'paused' and cast(:completes as boolean)")
 CANCEL_ONE = text(CANCEL.replace("{which}", "and t.number = :number"))
 CANCEL_OPEN = text(CANCEL.replace("{which}", ""))
 # Trials are locked by a statement before the one that cancels them: that one then sees the attempt of a grant that it
 # had to wait for, and closes it too. In the order of their rows, so that no two such statements wait for each other.
 HOLD_TRIALS = """
-    select from trials t where t.study_id = :study_id and t.state in ('waiting', 'running') {which}
+    select from trials t where t.study_id = :study_id and t.state in ('waiting', 'running', 'paused') {which}
     order by t.id for no key update
 """
 HOLD_ONE = text(HOLD_TRIALS.replace("{which}", "and t.number = :number"))
@@ -45,18 +57,19 @@ HOLD_OPEN = text(HOLD_TRIALS.replace("{which}", ""))
 
 
 async def cancel_trial(db: Database, study_id: int, number: int, reason: str) -> bool:
-    """Cancel one trial that waits or runs; False where it was already over."""
+    """Cancel one trial that waits, runs or is paused; False where it was already over."""
     asked = {"study_id": study_id, "number": number}
     async with db.begin() as connection:
         await connection.run(HOLD_ONE, asked)
-        return bool(await connection.run(CANCEL_ONE, {**asked, "reason": reason}))
+        return bool(await connection.run(CANCEL_ONE, {**asked, "reason": reason, "completes": False}))
 
 
-async def cancel_open(connection: Transaction, study_id: int, reason: str) -> int:
-    """Cancel all trials of a study that wait or run; how many there were. The study's row is locked already, so that
-    no new ones come."""
+async def end_open(connection: Transaction, study_id: int, reason: str, *, completes: bool) -> Counter[str]:
+    """End all trials of a study that are not over; how many were cancelled and pruned. The study's row is locked
+    already, so that no new ones come."""
     await connection.run(HOLD_OPEN, {"study_id": study_id})
-    return len(await connection.run(CANCEL_OPEN, {"study_id": study_id, "reason": reason}))
+    asked = {"study_id": study_id, "reason": reason, "completes": completes}
+    return Counter(row["state"] for row in await connection.run(CANCEL_OPEN, asked))
 
 
 # The limits that results and reports may reach. The best trial is the first complete one with the best value; what
@@ -89,6 +102,7 @@ SPENT = """
         ) best on true left join lateral (
             select count(*) as n from trials t
             where t.study_id = l.id and t.finish_seq > coalesce(best.finish_seq, 0) and t.source <> 'import'
+                and t.state <> 'paused'
             having l.patience is not null
         ) idle on true left join lateral (
             select coalesce(sum(t.last_step::bigint + 1), 0)::bigint as epochs from trials t
@@ -99,7 +113,7 @@ SPENT = """
 """
 ONE = SPENT.replace("{which}", "s.id = :study_id")
 MAY_SETTLE = text("""
-    select from studies s
+    select s.spec from studies s
     where s.id = :study_id and s.state in ('running', 'paused') and s.n_trials is not null and s.counted >= s.n_trials
         and not exists (select from trials t where t.study_id = s.id and t.state in ('waiting', 'running'))
 """)
@@ -148,24 +162,30 @@ RUNNING = text(f"""
 """)  # noqa: S608  # as above
 
 
-async def settle(db: Database, study_id: int) -> Ended | None:
-    """Complete a study whose budget is made and whose trials are all over; None where that is not so."""
-    asked = {"study_id": study_id}
-    if not await db.run(MAY_SETTLE, asked):  # the usual case costs one statement
+async def may_settle(db: Database | Transaction, study_id: int) -> dict[str, Any] | None:
+    """The spec (JSON) of a study whose budget is made and of whose trials none waits or runs; None where that is not
+    so."""
+    rows = await db.run(MAY_SETTLE, {"study_id": study_id})
+    return parsed(rows[0]["spec"]) if rows else None
+
+
+async def settle(connection: Transaction, study_id: int) -> Ended | None:
+    """Complete such a study; None where it has become another. Its row is locked already."""
+    await connection.run(HOLD_OPEN, {"study_id": study_id})  # so that none of them is promoted meanwhile
+    row = await connection.one(SETTLE, {"study_id": study_id})
+    if row is None:
         return None
-    async with db.begin() as connection:
-        await hold(connection, study_id)  # a larger budget, and trials made of it meanwhile, are seen then
-        row = await connection.one(SETTLE, asked)
-        return None if row is None else Ended(**row)
+    return Ended(**row, pruned=(await end_open(connection, study_id, row["reason"], completes=True))["pruned"])
 
 
 async def end_study(db: Database, study_id: int, state: str, reason: str) -> Ended | None:
-    """End a study before its budget is spent; what still waits or runs is cancelled. None: it was over."""
+    """End a study before its budget is spent, and its open trials with it. None: it was over."""
     async with db.begin() as connection:
         asked = {"study_id": study_id, "state": state, "reason": reason}
         if (row := await connection.one(END, asked)) is None:
             return None
-        return Ended(**row, cancelled=await cancel_open(connection, study_id, reason))
+        ended = await end_open(connection, study_id, reason, completes=state == "completed")
+        return Ended(**row, cancelled=ended["cancelled"], pruned=ended["pruned"])
 
 
 async def hold(connection: Transaction, study_id: int) -> None:
@@ -182,14 +202,15 @@ class Spending:
 
 
 async def end_spent(connection: Transaction, study_id: int) -> Spending:
-    """Complete a study that has reached a limit of its budget, and cancel what still waits or runs."""
+    """Complete a study that has reached a limit of its budget, and end its open trials."""
     found = await connection.one(END_SPENT, {"study_id": study_id})
     if found is None:
         return Spending()
     if found["reason"] is None:
         return Spending(found["epochs_left"])
-    cancelled = await cancel_open(connection, study_id, found["reason"])
-    return Spending(found["epochs_left"], Ended(found["study"], found["state"], found["reason"], cancelled))
+    ended = await end_open(connection, study_id, found["reason"], completes=True)
+    study = Ended(found["study"], found["state"], found["reason"], ended["cancelled"], ended["pruned"])
+    return Spending(found["epochs_left"], study)
 
 
 async def end_if_spent(db: Database, study_id: int) -> Spending:

@@ -46,17 +46,24 @@ FINISH = text(f"""
             value = cast(:value as float8), score = cast(:score as float8),
             error = :error, reason = coalesce(:reason, t.prune_reason),
             attributes = t.attributes || cast(:attributes as jsonb), lease_until = null,
-            finished_at = case when again.yes then null else clock_timestamp() end,
-            finish_seq = case when :state in ('complete', 'pruned') then nextval('finish_order') end
+            finished_at = case when again.yes or :state = 'paused' then null else clock_timestamp() end,
+            finish_seq = case when :state in ('complete', 'pruned', 'paused') then nextval('finish_order') end,
+            rung = case when :state = 'paused' then (
+                select r.milestone from reports r where r.trial_id = t.id and r.step = t.prune_step
+            ) else t.rung end
         from trials old join studies s on s.id = old.study_id, lateral (
             select :state = 'failed' and :retry and old.failures + 1 < (s.spec #>> '{{trial,max_attempts}}')::int as yes
         ) again
         where t.id = :trial and old.id = t.id and t.attempt = :attempt and t.state = 'running'
-            and (not :measured or (t.last_step, t.best_score) is not distinct from
+            and (:state <> 'paused' or t.pauses) and (not :measured or (t.last_step, t.best_score) is not distinct from
                 (cast(:last_step as int), cast(:best_score as float8)))
         returning t.*, s.name as study, s.n_trials is not null and s.counted >= s.n_trials as budget_made
     ), closed as (
-        update attempts a set ended_at = clock_timestamp(), outcome = :state, error = :error, digest = :digest
+        update attempts a set ended_at = clock_timestamp(), outcome = :state, error = :error, digest = :digest,
+            paused_step = case when :state = 'paused' then ended.prune_step end,
+            paused_rung = case when :state = 'paused' then ended.rung end,
+            paused_score = case when :state = 'paused' then ended.score end,
+            paused_seq = case when :state = 'paused' then ended.finish_seq end
         from ended where a.trial_id = ended.id and a.attempt = :attempt
     ), told as (
         insert into events (study_id, kind, number, state) select study_id, 'trial', number, state from ended
@@ -76,7 +83,8 @@ async def finish(
     one that spends it ends the study in the same transaction.
     """
     asked = {"trial": trial, "attempt": attempt, **result.__dict__}
-    if result.state != "failed" and limited is None:  # the usual case: one statement, one round trip
+    goes_on = result.state in ("failed", "paused")
+    if not goes_on and limited is None:  # the usual case: one statement, one round trip
         rows = await db.run(FINISH, asked)
         return _finished(rows[0]) if rows else None
     async with db.begin() as connection:
@@ -86,7 +94,10 @@ async def finish(
         if row is None:
             return None
         ended = _finished(row)
-        if ended.trial.state == "waiting":  # the trial goes on, so its row will not tell this answer again
+        if ended.trial.state in (
+            "waiting",
+            "paused",
+        ):  # the trial goes on some time, so its row will not tell this answer again
             answer = {"trial": trial, "attempt": attempt, "answer": ended.trial.model_dump_json()}
             await connection.run(KEEP_ANSWER, answer)
         elif limited is not None:

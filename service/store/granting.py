@@ -34,6 +34,7 @@ class Request:
     request_id: str
     worker: str
     ttl: float  # seconds
+    can_pause: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Granted:
     spec: dict[str, Any]
     data: dict[str, Any] | None
     resume_step: int | None
+    can_pause: bool
     waited: float | None = None  # seconds that it waited for a worker, where it waited
     expired: bool = False  # whether another worker's lease of it expired
 
@@ -94,7 +96,7 @@ async def candidates(
 GRANTED_COLUMNS = "t.id as trial_id, s.name as study, t.number, t.params, s.spec, s.data"
 
 EARLIER = text(f"""
-    select {GRANTED_COLUMNS}, a.attempt, a.resume_step
+    select {GRANTED_COLUMNS}, a.attempt, a.resume_step, a.can_pause
     from attempts a join trials t on t.id = a.trial_id join studies s on s.id = t.study_id
     where a.token_id = :token_id and a.request_id = :request_id
     order by a.ordinal
@@ -125,7 +127,7 @@ FRESH = """(
 
 PICK = """
     select t.id, t.state, t.attempt, extract(epoch from clock_timestamp() - coalesce(t.lease_until, (
-        select a.ended_at from attempts a where a.trial_id = t.id and a.attempt = t.attempt
+        select coalesce(a.promoted_at, a.ended_at) from attempts a where a.trial_id = t.id and a.attempt = t.attempt
     ), t.created_at))::float8 as waited from trials t join studies s on s.id = t.study_id
     where t.study_id = :study_id and s.state = 'running' and {which}
     order by t.number limit 1 for update of t skip locked
@@ -146,7 +148,7 @@ AGAIN = text("""
     update trials t set state = 'running', attempt = t.attempt + 1, worker = :worker,
         failures = t.failures + case when :state = 'running' then 1 else 0 end,
         lease_until = clock_timestamp() + make_interval(secs => :ttl), prune_step = null, prune_reason = null,
-        started_at = clock_timestamp(), reason = null
+        pauses = false, started_at = clock_timestamp(), reason = null
     where t.id = :id
     returning t.id, t.study_id, t.number, t.attempt
 """)
@@ -166,12 +168,13 @@ REWIND = text("""
 
 NOTE_ATTEMPT = text(f"""
     with noted as (
-        insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal, resume_step)
-        values (:id, :attempt, :worker, :token_id, :request_id, :ordinal, :resume_step)
+        insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal, resume_step, can_pause)
+        values (:id, :attempt, :worker, :token_id, :request_id, :ordinal, :resume_step, :can_pause)
     ), told as (
         insert into events (study_id, kind, number, state) values (:study_id, 'trial', :number, 'running')
     )
-    select {GRANTED_COLUMNS}, t.attempt, cast(:resume_step as int) as resume_step
+    select {GRANTED_COLUMNS}, t.attempt, cast(:resume_step as int) as resume_step,
+        cast(:can_pause as boolean) as can_pause
     from trials t join studies s on s.id = t.study_id where t.id = :id
 """)  # noqa: S608  # column names of our own
 
@@ -230,8 +233,8 @@ NEW = text("""
             as r (number int, cell int, params json, explanation jsonb, ordinal int)
         returning id, number
     ), noted as (
-        insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal)
-        select id, 1, :worker, :token_id, :request_id, :ordinal + number - :first_number from made
+        insert into attempts (trial_id, attempt, worker, token_id, request_id, ordinal, can_pause)
+        select id, 1, :worker, :token_id, :request_id, :ordinal + number - :first_number, :can_pause from made
     ), told as (
         insert into events (study_id, kind, number, state) select :study_id, 'trial', number, 'running' from made
     )
@@ -266,13 +269,15 @@ async def grant_new(
     }
     made = await _run_once(connection, NEW, asked)
     params = {row["number"]: row["params"] for row in rows}
-    return [_granted({**row, "params": params[row["number"]], "attempt": 1, "resume_step": None}) for row in made]
+    first = {"attempt": 1, "resume_step": None, "can_pause": request.can_pause}
+    return [_granted({**row, **first, "params": params[row["number"]]}) for row in made]
 
 
 def _asker(request: Request) -> dict[str, Any]:
-    return {"worker": request.worker, "token_id": request.token_id, "request_id": request.request_id}
+    names = ("worker", "token_id", "request_id", "can_pause")
+    return {name: getattr(request, name) for name in names}
 
 
 def _granted(row: Any) -> Granted:  # Any: a row by column name
-    plain = {name: row[name] for name in ("trial_id", "study", "number", "attempt", "resume_step")}
+    plain = {name: row[name] for name in ("trial_id", "study", "number", "attempt", "resume_step", "can_pause")}
     return Granted(**plain, params=parsed(row["params"]), spec=parsed(row["spec"]), data=parsed(row["data"]))

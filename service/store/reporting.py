@@ -27,8 +27,11 @@ class Place:
     best_score: float | None
     prune_step: int | None
     prune_reason: str | None
+    pauses: bool  # whether that decision is a pause
+    rung: int | None  # the milestone at which the trial was last paused
     reason: str | None
     study_state: str
+    can_pause: bool
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class Step:
 
 PLACE = text("""
     select t.study_id, t.number, s.spec, t.state, t.attempt, t.last_step, t.best_score, t.prune_step, t.prune_reason,
-        t.reason, s.state as study_state
-    from trials t join studies s on s.id = t.study_id where t.id = :trial
+        t.pauses, t.rung, t.reason, s.state as study_state, coalesce(a.can_pause, false) as can_pause
+    from trials t join studies s on s.id = t.study_id
+        left join attempts a on a.trial_id = t.id and a.attempt = t.attempt
+    where t.id = :trial
 """)
 
 
@@ -131,13 +136,14 @@ RECORD = text("""
             best_score = least(t.best_score, (
                 select min(score) from sent where step <= coalesce(t.prune_step, :prune_step, step)
             )),
-            prune_step = coalesce(t.prune_step, :prune_step), prune_reason = coalesce(t.prune_reason, :prune_reason)
+            prune_step = coalesce(t.prune_step, :prune_step), prune_reason = coalesce(t.prune_reason, :prune_reason),
+            pauses = t.pauses or (t.prune_step is null and :pauses)
         where t.id = :trial and t.attempt = :attempt and t.state = 'running'
             and not exists (
                 select from sent join reports r on r.trial_id = :trial and r.step = sent.step
                 where r.metric_set <> sent.metric_set or r.vals <> sent.vals
             )
-        returning t.study_id, t.number, t.prune_step, t.prune_reason
+        returning t.study_id, t.number, t.prune_step, t.prune_reason, t.pauses
     ), stored as (
         insert into reports as r (trial_id, step, attempt, metric_set, vals, score, study_id, milestone, compared)
         select :trial, sent.step, :attempt, sent.metric_set, sent.vals, sent.score, held.study_id, sent.milestone,
@@ -163,6 +169,7 @@ class Recorded:
     stored: int
     prune_step: int | None
     prune_reason: str | None
+    pauses: bool
 
 
 async def record(
@@ -175,8 +182,10 @@ async def record(
     *,
     ttl: float,
     prune_reason: str | None,
+    pauses: bool = False,
 ) -> Recorded | None:
-    """Store steps under a lease and renew it; with a prune_reason the last of them is where the trial is pruned.
+    """Store steps under a lease and renew it; with a prune_reason the last of them is where the trial is pruned
+    (with `pauses`, for now).
 
     None: nothing was stored, since the lease is lost, the trial no longer runs, or a step is there with other values.
     """
@@ -197,12 +206,15 @@ async def record(
         "compared": [step.compared for step in steps],
         "prune_step": steps[-1].step if prune_reason and steps else None,
         "prune_reason": prune_reason,
+        "pauses": pauses,
     }
     try:
         rows = await db.run(RECORD, asked)
     except NotNullViolationError:
         return None
-    return Recorded(rows[0]["stored"], rows[0]["prune_step"], rows[0]["prune_reason"]) if rows else None
+    if not rows:
+        return None
+    return Recorded(**{name: rows[0][name] for name in Recorded.__dataclass_fields__})
 
 
 def _running_sum(lengths: Any) -> list[int]:  # Any: an iterable of int

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from service.store import cursors
-from service.store.closing import cancel_open, end_spent, hold, standings
+from service.store.closing import end_open, end_spent, hold, standings
 from service.store.database import Database, Transaction
 from service.store.rows import parsed, study_of
 from trialbook.wire import Study
@@ -210,7 +210,7 @@ async def delete_study(db: Database, study_id: int) -> list[str | None] | None:
     """Delete a study and all that belongs to it; the files that its artifacts were kept in. None: it was gone."""
     async with db.begin() as connection:
         await hold(connection, study_id)
-        await cancel_open(connection, study_id, "the study was deleted")
+        await end_open(connection, study_id, "the study was deleted", completes=False)
         files = [row["file"] for row in await connection.run(FILES, {"id": study_id})]
         deleted = await connection.one(DELETE, {"id": study_id})
         await connection.run(FORGET_EVENTS, {"id": study_id})

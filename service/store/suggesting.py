@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import text
 
@@ -65,11 +65,21 @@ CLAIM = text("""
     returning study_id
 """)
 UNCLAIM = text("delete from claims where study_id = :study_id and suggester = :suggester")
+# A trial that is paused is known as far as it came, also when it went on later and was lost or cancelled.
 READ = text("""
-    select t.number, t.params, t.score, t.state, t.finish_seq, t.attempt, t.source
-    from trials t where t.study_id = :study_id
-        and (t.state in ('waiting', 'running') or (t.state in ('complete', 'pruned') and t.score is not null))
-    order by t.finish_seq nulls last, t.number
+    select t.number, t.params, t.state, t.attempt, t.source, case when own.is_result then t.score else pause.score end
+        as score, case when own.is_result then t.finish_seq else pause.seq end as finish_seq
+    from trials t cross join lateral (
+        select t.state in ('complete', 'pruned', 'paused') and t.score is not null as is_result
+    ) own left join lateral (
+        select a.paused_score as score, a.paused_seq as seq from attempts a
+        where a.trial_id = t.id and a.paused_seq is not null
+            and not own.is_result and t.state not in ('waiting', 'running')
+        order by a.attempt desc limit 1
+    ) pause on true
+    where t.study_id = :study_id
+        and (t.state in ('waiting', 'running') or own.is_result or pause.score is not null)
+    order by 7 nulls last, t.number
 """)
 SPEC = text("select spec from studies where id = :study_id")
 
@@ -96,7 +106,7 @@ async def known(db: Database, study_id: int) -> Known | None:
     if not specs:
         return None
     rows = await db.run(READ, {"study_id": study_id})
-    finished = [row for row in rows if row["state"] in ("complete", "pruned")]
+    finished = [row for row in rows if row["state"] not in ("waiting", "running")]
     pending = [row for row in rows if row["state"] in ("waiting", "running")]
     renewable = [
         row["number"]
@@ -104,11 +114,18 @@ async def known(db: Database, study_id: int) -> Known | None:
         if row["state"] == "waiting" and row["attempt"] == 0 and row["source"] == "sampler"
     ]
     history = History(
-        tuple(Observation(row["number"], parsed(row["params"]), row["score"], row["state"]) for row in finished),
+        tuple(
+            Observation(row["number"], parsed(row["params"]), row["score"], observed(row["state"])) for row in finished
+        ),
         tuple(Pending(row["number"], parsed(row["params"])) for row in pending if row["number"] not in renewable),
     )
     seen = max((row["finish_seq"] or 0 for row in finished), default=0)
     return Known(parsed(specs[0]["spec"]), history, seen, tuple(renewable))
+
+
+def observed(state: str) -> Literal["complete", "pruned"]:
+    """How a sampler sees a result: what did not run to its end came only so far."""
+    return "complete" if state == "complete" else "pruned"
 
 
 RENEW = text("""

@@ -110,6 +110,8 @@ trials = Table(
     Column("best_score", Float),
     Column("prune_step", Integer),
     Column("prune_reason", Text),
+    Column("pauses", Boolean, nullable=False, server_default="false"),  # what was decided there: it may go on later
+    Column("rung", Integer),  # the milestone at which it was last paused
     Column("value", Float),
     Column("score", Float),  # value * sign, +inf where it is not finite: smaller is better
     Column("reason", Text),
@@ -121,7 +123,7 @@ trials = Table(
     Column("started_at", TIME),
     Column("finished_at", TIME),
     CheckConstraint(
-        "state in ('waiting', 'running', 'complete', 'pruned', 'failed', 'cancelled')",
+        "state in ('waiting', 'running', 'paused', 'complete', 'pruned', 'failed', 'cancelled')",
         name="state",
     ),
     Index("uq_trials_study_id_number", "study_id", "number", unique=True),
@@ -148,6 +150,21 @@ Index(
     trials.c.finish_seq,
     postgresql_where=text("finish_seq is not null"),
 )
+Index(  # the best of each rung
+    "ix_trials_paused",
+    trials.c.study_id,
+    trials.c.rung,
+    trials.c.score,
+    trials.c.number,
+    postgresql_where=text("state = 'paused'"),
+)
+Index(  # pages by value; what has none comes last
+    "ix_trials_worst",
+    trials.c.study_id,
+    trials.c.state,
+    text("coalesce(score, 'infinity'::double precision)"),
+    trials.c.number,
+)
 Index("ix_trials_running", trials.c.id, postgresql_where=text("state = 'running'"))
 
 attempts = Table(
@@ -162,10 +179,17 @@ attempts = Table(
     Column("resume_step", Integer),
     Column("started_at", TIME, nullable=False, server_default=NOW),
     Column("ended_at", TIME),
-    Column("outcome", Text),  # complete, pruned, failed, expired, released, cancelled
+    Column("outcome", Text),  # complete, pruned, paused, failed, expired, released, cancelled
     Column("error", Text),
     Column("digest", LargeBinary),  # of the finish's body: equal means a repeat
     Column("answer", Text),  # of a finish after which the trial went on
+    Column("can_pause", Boolean, nullable=False, server_default="false"),
+    Column("paused_step", Integer),  # the trial's result as it was paused, which samplers saw until it went on
+    Column("paused_rung", Integer),
+    Column("paused_score", Float),
+    Column("paused_seq", BigInteger),
+    Column("promoted_at", TIME),  # when the trial was to go on, and the score that it was compared with, as a value
+    Column("promoted_against", Float),
     Index("uq_attempts_request", "token_id", "request_id", "ordinal", unique=True),
 )
 

@@ -8,7 +8,7 @@ export const STATES = {
   complete: { token: "--complete", shape: "✓", symbol: "circle" },
   pruned: { token: "--pruned", shape: "◐", symbol: "circle", hollow: true },
   failed: { token: "--failed", shape: "✕", symbol: "path://M0 0L10 10M10 0L0 10", stroked: true },
-  paused: { token: "--waiting", shape: "‖", symbol: "circle", hollow: true },
+  paused: { token: "--paused", shape: "‖", symbol: "circle", hollow: true },
   waiting: { token: "--waiting", shape: "○", symbol: "circle", hollow: true },
   cancelled: { token: "--cancelled", shape: "–", symbol: "circle", hollow: true },
 };
