@@ -13,7 +13,8 @@ from service.api.bodies import Ctx
 from service.auth import Submitter
 from service.catalogue import described
 from service.context import Context
-from service.dashboard import words
+from service.dashboard import drafts, words
+from service.dashboard.options import PARTS, named_options, options_of
 from service.dashboard.rendering import render
 from service.store.studies import study_key
 from trialbook.spec import EXTERNAL, StudySpec
@@ -22,8 +23,10 @@ from trialbook.wire import Dataset
 from trialbook.yaml_text import text_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router.include_router(drafts.router)
 Name = Annotated[str | None, Query(max_length=200)]
 FIRST = "mlp"
+NAMED = ("sampler", "pruner")
 HEAD = "# A study: what is trained, over which values, how they are chosen, and when it ends.\n"
 OWN: dict[str, Any] = {  # Any: JSON
     "objective": {"trainer": EXTERNAL, "metric": "val_loss", "direction": "minimize"},
@@ -45,6 +48,7 @@ class NewStudyPage:
     trainers: tuple[Trainer, ...]
     datasets: tuple[Dataset, ...]
     samplers: str
+    options: str
 
 
 @router.get("/studies/new")
@@ -74,6 +78,7 @@ async def new_study_page(
         trainers=tuple(TRAINERS.values()),
         datasets=tuple(sets),
         samplers=json.dumps(words.SAMPLERS),
+        options=json.dumps(all_options()),
     )
     return render(request, "new.html", page)
 
@@ -87,6 +92,12 @@ def starting(name: str | None, data: Dataset | None) -> StudySpec:
         return starting_spec({"name": name, "default_spec": OWN}, None)
     trainer = described(TRAINERS[name])
     return starting_spec(trainer, data if data and learns(trainer, data) else None)
+
+
+def all_options() -> dict[str, Any]:  # Any: JSON
+    """The fields of the form: of each part, and of each sampler and pruner by name."""
+    named = {part: {n: [vars(one) for one in found] for n, found in named_options(part).items()} for part in NAMED}
+    return named | {part: [vars(one) for one in options_of(part)] for part in PARTS}
 
 
 async def free_name(context: Context, name: str) -> str:

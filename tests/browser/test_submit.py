@@ -209,7 +209,7 @@ def test_nothing_is_wider_than_the_page(page, client, width, tmp_path):
 # Whether the curves' chart has drawn a line of some steps.
 DRAWN = """() => {
   const chart = window.echarts?.getInstanceByDom(document.getElementById("curves"));
-  return (chart?.getOption().series ?? []).some(one => one.data.length > 3);
+  return (chart?.getOption()?.series ?? []).some(one => one.data.length > 3);
 }"""
 
 

@@ -122,6 +122,15 @@ export function createEditor(root, told) {
       area.value = text;
       number();
     },
+    /** Another text from elsewhere than the keyboard; what is focused stays so. @param {string} text */
+    write(text) {
+      const { selectionStart, scrollTop } = area;
+      area.value = text;
+      area.setSelectionRange(selectionStart, selectionStart);
+      area.scrollTop = scrollTop;
+      number();
+      told.changed();
+    },
     original: () => area.defaultValue,
     /** @param {{line?: number, message: string}[]} mistakes */
     mark(mistakes) {

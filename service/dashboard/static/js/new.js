@@ -1,6 +1,9 @@
-// The page of a new study: what is typed is checked by the server, kept in this tab, and submitted once.
+// The page of a new study, a text and a form beside it: each follows the other. What is written is checked by the
+// server, kept in this tab, and submitted once.
 
+import { Refused, call } from "./api.js";
 import { createEditor } from "./editor.js";
+import { createForm } from "./form.js";
 
 const PAUSE = 350; // milliseconds without typing until a check
 const root = document.getElementById("new");
@@ -12,11 +15,73 @@ const start = document.getElementById("start");
 const samplers = JSON.parse(root.dataset.samplers);
 const kept = (search) => `trialbook:draft:${search}`;
 const draft = kept(location.search);
+const note = document.getElementById("form-note");
+const lost = document.getElementById("lost");
+const cells = document.getElementById("cells");
 let timer = 0;
 let shown = "";
+let read = ""; // the text that the form shows
+let before = ""; // the text before comments were lost
+/** @type {import("./form.js").Change[]} */
+let waiting = [];
+let isEditing = false;
 let checking = new AbortController();
 
 const editor = createEditor(document.getElementById("editor"), { changed, submit, refused: (message) => show("wrong", message, []) });
+
+const form = createForm(document.getElementById("form"), JSON.parse(root.dataset.options), (changes) => {
+  waiting.push(...changes);
+  edit();
+});
+
+/** Put the form's changes into the text, one after the other; what is typed meanwhile is not overwritten. */
+async function edit() {
+  if (isEditing) return;
+  isEditing = true;
+  while (waiting.length) {
+    const [text, changes] = [editor.text(), waiting];
+    waiting = [];
+    try {
+      const found = await call("POST", "/studies/new/draft", { text, changes });
+      if (editor.text() !== text) {
+        waiting = [...changes, ...waiting];
+        continue;
+      }
+      if (found.lost.length) {
+        before = text;
+        lost.firstElementChild.textContent = `The form could not keep ${found.lost.length === 1 ? "a comment" : `${found.lost.length} comments`}: ${found.lost.join(" ")}`;
+      }
+      lost.hidden = found.lost.length === 0;
+      read = found.text;
+      editor.write(found.text);
+      form.show(found.document);
+    } catch (error) {
+      say(`The form's change could not be made: ${error.message}`);
+    }
+  }
+  isEditing = false;
+}
+
+/** Let the form show what the text says. */
+async function follow() {
+  const text = editor.text();
+  if (text === read) return;
+  try {
+    const { document: found } = await call("POST", "/studies/new/draft", { text });
+    if (editor.text() !== text || isEditing) return;
+    read = text;
+    form.show(found);
+    say("");
+  } catch (error) {
+    const isText = error instanceof Refused && error.errors.length > 0;
+    say(isText ? "The text is no YAML just now: the form shows what it said before." : `The form stands still: ${error.message}`);
+  }
+}
+
+function say(words) {
+  note.textContent = words;
+  note.hidden = words === "";
+}
 
 /** @param {string} path @param {RequestInit} more @returns {Promise<{answer: Response, found: any}>} */
 async function send(path, more) {
@@ -27,11 +92,14 @@ async function send(path, more) {
 
 async function check() {
   checking.abort();
+  follow();
   checking = new AbortController();
   const { signal } = checking;
   try {
     const { answer, found } = await send("/api/v1/studies/validate", { signal });
     if (signal.aborted) return;
+    cells.hidden = !answer.ok || found.n_cells === null;
+    if (!cells.hidden) cells.textContent = `The grid has ${found.n_cells.toLocaleString("en")} ${found.n_cells === 1 ? "cell" : "cells"}.`;
     if (!answer.ok) refuse(answer, found);
     else if (found.name_taken) show("wrong", "1 mistake", [taken()]);
     else show("right", summary(found), []);
@@ -96,6 +164,7 @@ function show(state, words, mistakes) {
   shown = now;
   verdict.textContent = words;
   editor.mark(mistakes.map((one) => ({ ...one, message: told(one) })));
+  form.mark(mistakes);
   list.replaceChildren(...mistakes.map((one) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
@@ -144,6 +213,10 @@ function offerData() {
 root.querySelector("input[type=file]").addEventListener("change", ({ target }) => {
   if (target.files.length) editor.open(target.files[0]);
   target.value = "";
+});
+lost.querySelector("button").addEventListener("click", () => {
+  lost.hidden = true;
+  editor.write(before);
 });
 over.addEventListener("click", () => editor.replace(editor.original()));
 submitter.addEventListener("click", submit);
