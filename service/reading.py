@@ -105,7 +105,7 @@ async def all_trials(context: Context, study_id: int, selection: Selection = ALL
 @dataclass(frozen=True)
 class Wanted:
     """What a figure may be asked for besides: the metric of `band`; how many of which trials, of `history`; the two
-    parameters of `contour` and `rank`; how `importance` is judged."""
+    parameters of `contour`, `rank` and `belief`; how `importance` is judged."""
 
     metric: str | None = None
     most: int | None = None
@@ -117,7 +117,8 @@ class Wanted:
 
     def options(self, kind: str) -> dict[str, str]:
         """What a sampled figure of this kind is asked for."""
-        names = {"contour": ("x", "y"), "rank": ("x", "y"), "importance": ("method",)}.get(kind, ())
+        pair = ("x", "y")
+        names = {"contour": pair, "rank": pair, "belief": pair, "importance": ("method",)}.get(kind, ())
         return {name: asked for name in names if (asked := getattr(self, name)) is not None}
 
 

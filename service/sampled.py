@@ -8,9 +8,11 @@ from typing import Any
 from service.children import CallFailed
 from service.context import Context
 from service.dashboard.figures import make
+from service.dashboard.figures.belief import require
 from service.dashboard.figures.distribution import spread
 from service.store import sampling
 from service.store.studies import StudyKey
+from service.suggestions import suggestions_json
 from trialbook.errors import Unavailable
 from trialbook.spec import StudySpec
 
@@ -32,19 +34,24 @@ SAMPLES = {
     "slice": Sample(best=200),
     "contour": Sample(best=1),  # a map of averages must not know more of the good trials
     "rank": Sample(best=1),
+    "belief": Sample(best=200, most=500, apart=True),
     "importance": Sample(best=0, most=500, complete=True, apart=True),
 }
-KINDS = (*SAMPLES, "distribution")
+KINDS = (*SAMPLES, "distribution", "suggestions")
 DEAR = tuple(kind for kind, how in SAMPLES.items() if how.apart)
 
 
 async def sampled_json(context: Context, key: StudyKey, kind: str, options: dict[str, str]) -> bytes:
     """One of KINDS as JSON; with `total`, how many trials it could be made of, and `note`, empty where it is made of
     all. `options` are the figure's own. Raises Invalid."""
+    if kind == "suggestions":
+        return await suggestions_json(context, key)
     spec = StudySpec.model_validate(key.spec)
     if kind == "distribution":
         values = await sampling.values_by_state(context.db, key.id)
         return await asyncio.to_thread(lambda: json.dumps(spread(spec, values)).encode())
+    if kind == "belief":
+        require(spec, **options)  # a child process could not say what is wrong
     how = SAMPLES[kind]
     found, total = await sampling.sample(context.db, key.id, best=how.best, most=how.most, complete=how.complete)
     told = {"total": total, "note": _note(how, len(found), total)}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from service.dashboard.figures.belief import belief
 from service.dashboard.figures.contour import contour
 from service.dashboard.figures.distribution import distribution
 from service.dashboard.figures.history import history
@@ -12,6 +13,7 @@ from service.dashboard.figures.progress import progress
 from service.dashboard.figures.protocol import Figure, Tried
 from service.dashboard.figures.rank import rank
 from service.dashboard.figures.slices import slices
+from service.dashboard.figures.suggestions import suggestions
 from trialbook.spec import StudySpec
 
 FIGURES: dict[str, Figure] = {
@@ -21,6 +23,8 @@ FIGURES: dict[str, Figure] = {
     "slice": slices,
     "contour": contour,
     "rank": rank,
+    "suggestions": suggestions,
+    "belief": belief,
     "progress": progress,
     "distribution": distribution,
 }
