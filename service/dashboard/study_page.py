@@ -31,6 +31,7 @@ TABS = {
     "trials": "Trials",
     "timeline": "Timeline",
     "distribution": "Distribution",
+    "search": "Search",
 }
 
 
