@@ -39,8 +39,13 @@ function rank({ state, value }, direction) {
  * @param {string} metric @param {string[]} known @returns {string|undefined}
  */
 export function trainOf(metric, known) {
+  return mayBeTrain(metric).find((name) => known.includes(name));
+}
+
+/** What the train metric beside a validation one may be called. @param {string} metric @returns {string[]} */
+export function mayBeTrain(metric) {
   const rest = metric.replace(/^(val|valid|validation|test)_/, "");
-  return [`train_${rest}`, `training_${rest}`].find((name) => name !== metric && known.includes(name));
+  return [`train_${rest}`, `training_${rest}`].filter((name) => name !== metric);
 }
 
 /** Metrics to choose from: those that are no train counterpart of another. @param {string[]} known */
@@ -92,13 +97,13 @@ export function topPoint(found, direction) {
 /**
  * Train and validation of a trial at its best step, that of the best validation.
  * @param {Curve} curve @param {string} metric @param {string} train @param {string|null} direction
- * @returns {{number: number, step: number, validation: number, train: number}|null}
+ * @returns {{number: number, state: string, step: number, validation: number, train: number}|null}
  */
 export function gapOf(curve, metric, train, direction) {
   const trains = new Map(points(curve, train).map(({ at, step }) => [step, at[1]]));
   const both = points(curve, metric).filter(({ step }) => trains.has(step));
   const top = topPoint(both, direction);
-  return top ? { number: curve.number, step: top.step, validation: top.at[1], train: trains.get(top.step) } : null;
+  return top ? { number: curve.number, state: curve.state, step: top.step, validation: top.at[1], train: trains.get(top.step) } : null;
 }
 
 /** Over- and underfitting begin where one error is so many times another. */

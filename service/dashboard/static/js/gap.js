@@ -21,12 +21,12 @@ export function createGap(element, words, sum, page) {
   function tell() {
     const errors = seen.gaps.map((one) => one.validation);
     const best = errors.length ? errors.reduce((a, b) => (better(b, a, seen.direction) ? b : a)) : 0;
-    for (const one of seen.gaps) one.verdict = verdict(one, best, seen.direction);
+    for (const one of seen.gaps) one.verdict = one.state === "complete" ? verdict(one, best, seen.direction) : null; // others may yet change
     seen.reached = best;
     const one = seen.gaps.find(({ number }) => number === at) ?? seen.gaps.find(({ number }) => number === seen.best) ?? seen.gaps[0];
     words.textContent = one ? sentence(one, seen) : "";
     const counts = Object.entries(HOLDS).map(([kind, verb]) => [seen.gaps.filter((gap) => gap.verdict === kind).length, verb]).filter(([n]) => n);
-    sum.textContent = counts.length ? `Of ${seen.gaps.length} curves: ${counts.map(([n, verb]) => (verb === "neither" ? `${n} balanced` : `${n} ${n === 1 ? verb : verb.slice(0, -1)}`)).join(", ")}.` : "";
+    sum.textContent = counts.length ? `Of ${counts.reduce((total, [n]) => total + n, 0)} complete trials: ${counts.map(([n, verb]) => (verb === "neither" ? `${n} balanced` : `${n} ${n === 1 ? verb : verb.slice(0, -1)}`)).join(", ")}.` : "";
   }
 
   return {
@@ -82,18 +82,18 @@ function guides({ gaps, direction, reached }, values) {
   if (!gaps.length) return [];
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   const back = (error) => (direction === "maximize" ? 1 - error : error); // from an error to its value
-  const same = { id: "same", name: "no gap", from: [low, low], to: [high, high], dash: "solid" };
+  const same = { id: "same", name: "no gap", from: [low, low], to: [high, high], dash: "solid", below: true };
   const bar = errorOf(reached ?? 0, direction);
   if (bar === null || values.some((one) => errorOf(one, direction) === null)) return [guide(same)];
   const errors = values.map((one) => errorOf(one, direction));
   const [least, most] = [errors.reduce((a, b) => Math.min(a, b)), errors.reduce((a, b) => Math.max(a, b))];
-  const over = { id: "over", name: "overfitting", from: [back(least / 1), back(least * TIMES)], to: [back(most / TIMES), back(most)], dash: "dashed" };
+  const over = { id: "over", name: "overfitting", from: [back(least), back(least * TIMES)], to: [back(most / TIMES), back(most)], dash: "dashed" };
   const under = { id: "under", name: "underfitting", from: [back(TIMES * bar), low], to: [back(TIMES * bar), high], dash: "dashed" };
   return [same, ...(most > least * TIMES ? [over] : []), ...(TIMES * bar < most && TIMES * bar > least ? [under] : [])].map(guide);
 }
 
-const guide = ({ id, name, from, to, dash }) => ({
+const guide = ({ id, name, from, to, dash, below }) => ({
   id, type: "line", silent: true, symbol: "none", showSymbol: false, z: 1, data: [from, to],
   lineStyle: { color: token("--muted"), width: 1, type: dash, opacity: 0.7 },
-  endLabel: { show: true, formatter: name, color: token("--muted"), fontSize: 11, align: "right", offset: [-6, -8] },
+  endLabel: { show: true, formatter: name, color: token("--muted"), fontSize: 11, align: "right", offset: [-6, below ? 16 : -8] },
 });

@@ -1,35 +1,74 @@
-// Best so far over the trials: a dot for each by its state, and the best value as a step line.
+// Best so far over the trials: a dot for each by its state, and the best value as a step line. The arrow keys go from
+// trial to trial.
 
 import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
 
+const BRUSHED = 100; // trials from which on there is a slider to look at a part of them
+const FADED = 0.15;
+
 /**
- * @typedef {{number: number, state: string, value: number|string|null, params?: Record<string, unknown>}} Item
+ * @typedef {{number: number, state: string, value: number|string|null}} Item
  * @param {HTMLElement} element
- * @param {{metric: string|null, direction: string, open: (number: number) => void}} study
+ * @param {{metric: string|null, direction: string, open: (number: number) => void, pointed: (number: number) => void,
+ *   shown: (range: {first: number, last: number}|null) => void}} study `pointed`: told the trial below the mouse, or that
+ *   the keys came to; `shown`: told which part of the trials is looked at, null for all
  */
 export function createHistory(element, study) {
   /** @type {Map<number, Item>} */
   let items = new Map();
-  const { chart, draw, option: whole } = mount(element, () => option([...items.values()].sort(byNumber), study, isLog));
-  const isLog = logSwitch(document.querySelector("input[name=log-history]"), draw);
-  chart.on("click", (event) => {
-    if (event.data?.trial !== undefined) study.open(event.data.trial);
+  let [at, picks] = [null, null];
+  const sorted = () => [...items.values()].sort(byNumber);
+  const { chart, draw, option } = mount(element, () => whole(sorted(), { ...study, at, picks, isLog }));
+  const isLog = logSwitch(document.querySelector("input[name=log-history]"), draw, "log-history");
+  chart.on("click", (event) => event.data?.trial !== undefined && study.open(event.data.trial));
+  chart.on("mouseover", (event) => event.data?.trial !== undefined && point(event.data.trial));
+  chart.on("datazoom", () => {
+    const [{ startValue, endValue, start, end }] = chart.getOption().dataZoom;
+    study.shown(start <= 0 && end >= 100 ? null : { first: Math.max(0, Math.ceil(startValue)), last: Math.floor(endValue) });
   });
+  element.addEventListener("keydown", (event) => {
+    const numbers = sorted().map((one) => one.number);
+    const place = numbers.indexOf(at);
+    const to = { ArrowLeft: Math.max(0, place - 1), ArrowRight: Math.min(numbers.length - 1, place + 1), Home: 0, End: numbers.length - 1 }[event.key];
+    if (event.key === "Enter" && at !== null) return study.open(at);
+    if (to === undefined || !numbers.length) return undefined;
+    event.preventDefault();
+    return point(numbers[to]);
+  });
+
+  function point(trial) {
+    if (trial === at) return;
+    at = trial;
+    study.pointed(trial);
+    draw();
+  }
+
   return {
     chart,
-    option: whole,
+    /** As it is looked at now, for a still picture. */
+    option: () => {
+      const zoom = chart.getOption()?.dataZoom?.[0];
+      return { ...option(), ...(zoom ? { dataZoom: [{ type: "inside", startValue: zoom.startValue, endValue: zoom.endValue }] } : {}) };
+    },
     /** @returns {Item[]} by number */
-    all: () => [...items.values()].sort(byNumber),
+    all: sorted,
     /** @param {Item[]} found */
     set(found) {
       items = new Map(found.map((one) => [one.number, one]));
       draw();
     },
     /** @param {Item} trial */
-    update({ number: at, state, value }) {
-      items.set(at, { number: at, state, value });
+    update({ number: own, state, value }) {
+      items.set(own, { number: own, state, value });
       draw();
     },
+    /** @param {Set<number>|null} numbers the others fade */
+    pick(numbers) {
+      picks = numbers;
+      draw();
+    },
+    /** Look at a part of the trials. @param {{first: number, last: number}} range */
+    look: ({ first, last }) => chart.dispatchAction({ type: "dataZoom", startValue: first, endValue: last }),
   };
 }
 
@@ -50,48 +89,76 @@ export function bestSoFar(items, direction) {
   return steps;
 }
 
-function option(all, study, isLog) {
-  const log = isLog(all.filter(isFinite).map((one) => number(one.value)));
+function whole(all, view) {
+  const log = view.isLog(all.filter(isFinite).map((one) => number(one.value)));
   const items = all.filter((one) => !log || !(number(one.value) <= 0) || one.value === null);
   const values = items.filter(isFinite).map((one) => number(one.value));
+  const isLong = all.length > BRUSHED;
   return {
-    grid: { left: 56, right: 20, top: 36, bottom: 44 },
+    ...(items.length > 1000 ? { animation: false } : {}),
+    grid: { left: 56, right: 20, top: 36, bottom: isLong ? 84 : 44 },
     tooltip: tooltip({ trigger: "item", formatter: (at) => at.data.words ?? "" }),
     xAxis: axis({ type: "value", name: "trial", nameLocation: "middle", nameGap: 26, minInterval: 1, min: 0,
       max: ({ max }) => Math.max(max, 5), splitLine: { show: false } }),
-    yAxis: valueAxis(axisName(study.metric, study.direction), log),
-    series: [stepLine(items, study), ...Object.keys(STATES).map((state) => dots(state, items)), floor(items, values)],
+    yAxis: valueAxis(axisName(view.metric, view.direction), log),
+    dataZoom: isLong ? [slider()] : [],
+    series: [stepLine(items, view), ...Object.keys(STATES).map((state) => dots(state, items, view)), floor(items, values, view),
+      pointer(items, values, view)],
   };
 }
 
-function stepLine(items, study) {
-  const data = bestSoFar(items, study.direction);
+/** The slider below: dots outside of what it shows are left out, the line goes on to the edges. */
+const slider = () => ({
+  id: "part", type: "slider", xAxisIndex: 0, height: 24, bottom: 8, filterMode: "none", brushSelect: false, minValueSpan: 5,
+  borderColor: token("--line"), backgroundColor: "transparent", fillerColor: `${token("--accent")}22`,
+  handleStyle: { color: token("--raised"), borderColor: token("--accent") }, moveHandleStyle: { color: token("--accent"), opacity: 0.4 },
+  dataBackground: { lineStyle: { color: token("--muted"), opacity: 0.5 }, areaStyle: { color: token("--muted"), opacity: 0.1 } },
+  selectedDataBackground: { lineStyle: { color: token("--accent") }, areaStyle: { color: token("--accent"), opacity: 0.1 } },
+  textStyle: { color: token("--muted") }, labelFormatter: (value) => String(Math.round(value)), emphasis: { handleStyle: { borderColor: token("--accent") } },
+});
+
+function stepLine(items, view) {
+  const data = bestSoFar(items, view.direction);
   return {
-    id: "best", type: "line", step: "end", symbol: "none", silent: true, z: 1,
+    id: "best", type: "line", step: "end", symbol: "none", silent: true, z: 1, clip: true,
     data: data.map((value) => ({ value })),
     lineStyle: { color: token("--accent"), width: 2.5 },
   };
 }
 
-function dots(state, items) {
+function dots(state, items, view) {
   const { symbol } = STATES[state];
   const found = items.filter((one) => one.state === state && isFinite(one));
   return {
-    id: state, type: "scatter", symbol, symbolSize: 9, z: 2,
+    id: state, type: "scatter", symbol, symbolSize: items.length > 500 ? 6 : 9, z: 2, clip: true,
     itemStyle: marks(state),
     emphasis: { scale: 1.5 },
-    data: found.map((one) => ({ value: [one.number, number(one.value)], trial: one.number, words: words(one) })),
+    data: found.map((one) => ({ value: [one.number, number(one.value)], trial: one.number, words: words(one), ...faded(one, view) })),
   };
 }
 
+const faded = (one, { picks }) => (picks === null || picks.has(one.number) ? {} : { itemStyle: { opacity: FADED } });
+
 /** Trials that ended without a finite value stand as ticks on the floor. */
-function floor(items, values) {
+function floor(items, values, view) {
   const over = items.filter((one) => !isFinite(one) && (one.state === "failed" || one.value !== null));
-  const low = values.length ? values.reduce((a, b) => Math.min(a, b)) : 0;
   return {
     id: "floor", type: "scatter", symbol: STATES.failed.symbol, symbolSize: 8, z: 2,
     itemStyle: marks("failed"),
-    data: over.map((one) => ({ value: [one.number, low], trial: one.number, words: words(one) })),
+    data: over.map((one) => ({ value: [one.number, ground(values)], trial: one.number, words: words(one), ...faded(one, view) })),
+  };
+}
+
+const ground = (values) => (values.length ? values.reduce((a, b) => Math.min(a, b)) : 0);
+
+/** A ring around the trial that is told beside the chart. */
+function pointer(items, values, { at }) {
+  const one = items.find((item) => item.number === at);
+  const place = one && [one.number, isFinite(one) ? number(one.value) : ground(values)];
+  return {
+    id: "pointer", type: "scatter", symbol: "circle", symbolSize: 17, silent: true, z: 3, animation: false,
+    itemStyle: { color: "transparent", borderColor: token("--ink"), borderWidth: 1.5 },
+    data: place ? [place] : [],
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { recall, remember } from "../address.js";
 import { call } from "../api.js";
-import { choices, trainOf } from "../curve_values.js";
+import { choices, mayBeTrain, trainOf } from "../curve_values.js";
 import { createCurves } from "../curves.js";
 import { addTools } from "../figure_tools.js";
 import { createGap } from "../gap.js";
@@ -16,12 +16,13 @@ const SAMPLE = { best: "50", latest: "50", random: "100" };
 export function create(panel, study) {
   const part = (name) => panel.querySelector(`[name=${name}]`);
   const [mode, count, trials, metric, along, hasBand] = ["curves", "k", "trials", "metric", "x", "band"].map(part);
-  const says = Object.fromEntries(["note", "empty", "gap-empty"].map((name) => [name, panel.querySelector(`#curves-${name}`)]));
+  const says = Object.fromEntries(["note", "empty"].map((name) => [name, panel.querySelector(`#many-${name}`)]));
   const hovered = (number) => gap.point(number);
   const curves = createCurves(panel.querySelector("#many-curves"), { ...study, hovered, keep: true, tops: true });
   const gap = createGap(panel.querySelector("#gap"), panel.querySelector("#gap-words"), panel.querySelector("#gap-sum"),
     { open: study.open, hovered, colourOf: curves.colourOf });
-  let [known, told, shown] = [[], {}, new Set()];
+  let [known, notes, shown] = [[], {}, new Set()];
+  let reading = 0;
   let before = null; // what was chosen until trials were picked out in another tab
 
   for (const [field, fallback] of [[mode, "best"], [count, String(FIRST)], [trials, ""], [along, "step"]]) {
@@ -60,23 +61,28 @@ export function create(panel, study) {
 
   const wanted = () => metric.value || recall("metric") || study.metric;
   const direction = () => (wanted() === study.metric ? study.direction : null);
+  const train = () => (wanted() ? trainOf(wanted(), known) : undefined);
+  /** @returns {string[]} the metrics that are asked for: what the train one is called is not known at first */
+  const asked = () => (wanted() ? [wanted(), ...(known.length ? [train()] : mayBeTrain(wanted()))] : []).filter(Boolean);
   const address = () => {
     const query = new URLSearchParams(which());
-    const train = wanted() ? trainOf(wanted(), known) : undefined;
-    for (const one of [wanted(), train]) if (one) query.append("metric", one);
+    for (const one of asked()) query.append("metric", one);
     return `${study.base}/curves?${query}`;
   };
   const bandAddress = () => `${study.base}/analysis/band${wanted() ? `?metric=${encodeURIComponent(wanted())}` : ""}`;
 
   async function readCurves() {
+    const told = asked();
+    const mine = (reading += 1);
     const found = await call("GET", address());
-    if (offer(found.metrics) && found.metrics.length) return readCurves(); // once more, now that the metrics are known
-    const train = wanted() ? trainOf(wanted(), known) : undefined;
+    if (mine !== reading) return undefined; // something else was chosen meanwhile
+    offer(found.metrics);
+    if (asked().some((one) => !told.includes(one))) return readCurves(); // once more, now that the metrics are known
     shown = new Set(found.items.map((one) => one.number));
     curves.setView({ x: along.value, direction: direction() });
     curves.setBest(study.best());
-    curves.set(found.items, wanted(), train);
-    told.curves = found.note;
+    curves.set(found.items, wanted(), train());
+    notes.curves = found.note;
     showGap();
     tell(found.items.length === 0);
     return undefined;
@@ -86,36 +92,35 @@ export function create(panel, study) {
     const isAsked = hasBand.checked && known.includes(wanted());
     const found = isAsked ? await call("GET", bandAddress()) : { items: [], note: "" };
     curves.setView({ band: found.items });
-    told.band = found.items.length && along.value === "step" ? `grey: ${found.note}` : "";
+    notes.band = found.items.length && along.value === "step" ? `grey: ${found.note}` : "";
     tell(shown.size === 0);
   }
 
   function showGap() {
-    const train = wanted() ? trainOf(wanted(), known) : undefined;
-    if (train && direction()) gap.set(curves.all(), wanted(), train, direction(), study.best());
+    if (train() && direction()) gap.set(curves.all(), wanted(), train(), direction(), study.best());
     else gap.set([], wanted() ?? "", "", null, null);
-    says["gap-empty"].hidden = gap.has();
-    says["gap-empty"].textContent = !train ? `Trials report no train_… beside ${wanted() ?? "a metric"}; with one, this shows how far the two are apart.`
+    const none = panel.querySelector("#gap-empty");
+    none.hidden = gap.has();
+    none.textContent = !train() ? `Trials report no train_… beside ${wanted() ?? "a metric"}; with one, this shows how far the two are apart.`
       : direction() ? "No curve has both yet." : `Trialbook knows which way is better for ${study.metric ?? "the objective's metric"} only.`;
   }
 
   function tell(isEmpty) {
-    says.note.textContent = [told.curves, told.band].filter(Boolean).join("; ");
+    says.note.textContent = [notes.curves, notes.band].filter(Boolean).join("; ");
     says.empty.hidden = !isEmpty;
     says.empty.textContent = mode.value === "chosen" ? "Type the numbers of trials above, or pick trials in the tab Parameters."
       : mode.value === "best" ? "No complete trial has reported anything yet." : "No trial has reported anything yet.";
   }
 
-  /** Offer the metrics to choose from. @returns {boolean} whether there were others before */
+  /** Offer the metrics to choose from. @param {string[]} metrics */
   function offer(metrics) {
-    if (metrics.join("\n") === known.join("\n")) return false;
+    if (metrics.join("\n") === known.join("\n")) return;
     const before = wanted();
     known = metrics;
     const names = choices(metrics);
     metric.replaceChildren(...names.map((one) => new Option(one, one)));
     metric.closest("label").hidden = names.length === 0;
     metric.value = names.includes(before) ? before : names.includes(study.metric) ? study.metric : (names[0] ?? "");
-    return true;
   }
 
   async function fresh() {
