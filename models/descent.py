@@ -31,6 +31,7 @@ class Training:
     augmentation: Augmentation
     epochs: int
     batch_size: int
+    precision: Literal["float32", "bfloat16"] = "float32"
     check_gradients: bool = False
     histograms: bool = False
     class_weights: Literal["none", "balanced"] = "none"
@@ -66,7 +67,9 @@ class Descent:
     def __init__(
         self, make_net: MakeNet, training: Training, *, seed: int, make_goal: Callable[[Schema], Goal] | None = None
     ) -> None:
-        """Without `make_goal` it is the training's `supervise`."""
+        """Without `make_goal` it is the training's `supervise`. Raises ValueError for a rule that needs float32."""
+        if training.precision != "float32" and training.rule.optimizer in ("lbfgs", "newton"):
+            raise ValueError(f"precision must be float32 with the optimizer {training.rule.optimizer}")
         self.epochs = training.epochs
         self._make_net, self._make_goal = make_net, make_goal or training.supervise
         self._training, self._seed = training, seed
@@ -85,7 +88,7 @@ class Descent:
         self._histograms, self._check = Histograms(), None
 
     def train(self, step: int) -> None:
-        net, goal, optimizer, rows = self._net.train(), self._goal, self._optimizer, self._parts["train"]
+        net, optimizer, rows = self._net.train(), self._optimizer, self._parts["train"]
         optimizer.start_epoch(step)
         if step == 0 and self._training.check_gradients:
             self._check = self._check_gradients(rows)
@@ -93,7 +96,7 @@ class Descent:
         for batch in [rows] if optimizer.takes_all else shuffled.batches(self._training.batch_size):
             if self._changes:
                 batch = augment(batch, self._changes, self._random)
-            loss = partial(goal.loss, net, batch)
+            loss = partial(self._training_loss, batch)
             optimizer.descend(_repeatable(loss, self._random) if optimizer.takes_all else loss)
         if self._training.histograms:
             self._histograms.record(step, net, self._plain_loss, rows.first(self._training.batch_size))
@@ -144,6 +147,13 @@ class Descent:
         random = Generator().manual_seed(self._seed)
         net = self._make_net(self._schema, random)
         return check_net(net, self._goal.loss, rows.first(self._training.batch_size), random, self._seed)
+
+    def _training_loss(self, batch: Part) -> Tensor:
+        """The loss at the training's precision: the parameters and their gradients stay float32 in any."""
+        if self._training.precision == "float32":
+            return self._goal.loss(self._net, batch)
+        with torch.autocast(batch.x.device.type, torch.bfloat16):
+            return self._goal.loss(self._net, batch)
 
     def _plain_loss(self, net: nn.Module, batch: Part) -> Tensor:
         """The loss that leaves the random state as it was."""

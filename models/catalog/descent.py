@@ -88,6 +88,13 @@ DESCENT: dict[str, Parameter] = {
     ),
     "epochs": Parameter("int", 40, "Passes over the training data, at most", low=1, high=1_000_000),
     "batch_size": Parameter("int", 64, "Rows in a mini-batch", low=1, high=10_000_000),
+    "precision": Parameter(
+        "categorical",
+        "float32",
+        "bfloat16: matrix products and convolutions of training steps in half the bits; parameters and metrics "
+        "in float32 (mixed precision). Not for lbfgs, newton",
+        choices=("float32", "bfloat16"),
+    ),
     **AUGMENTATION,
     **DEBUGGING,
 }
