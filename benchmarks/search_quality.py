@@ -105,7 +105,7 @@ def draw(comparison: Comparison, who: Sequence[str], path: Path) -> None:
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     by_trials, by_time = figure.subplots(1, 2, sharey=True)
-    times = np.linspace(1.0, 2.0 * comparison.trials, 200)
+    times = np.linspace(1.0, 1.3 * comparison.trials, 200)
     for name in who:
         look = {"label": name, "linewidth": 2.5 if name == "gp" else 1.2}
         curve = comparison.regrets(name).mean(axis=0)
@@ -114,7 +114,9 @@ def draw(comparison: Comparison, who: Sequence[str], path: Path) -> None:
     by_trials.set(xlabel="trials", ylabel=f"mean regret over {len(comparison.tasks)} tasks", yscale="log")
     by_time.set(xlabel="seconds, each trial one second and the thinking before it")
     for axes in (by_trials, by_time):
-        axes.grid(which="both", alpha=0.3)
+        axes.grid(alpha=0.3)
+        axes.set_yticks([0.1, 0.2, 0.3, 0.5, 1.0, 2.0], ["0.1", "0.2", "0.3", "0.5", "1", "2"])
+        axes.minorticks_off()
     by_trials.legend()
     figure.savefig(path, metadata={"Date": None})
 
