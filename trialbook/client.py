@@ -115,6 +115,14 @@ class Client:
         """End the study and stop its running trials."""
         return self._post(wire.Study, path_of("studies", study, "cancel"))
 
+    def list_events(
+        self, study: str, *, kind: str | Sequence[str] | None = None, trial: int | None = None, limit: int | None = None
+    ) -> Iterator[wire.PastEvent]:
+        """What happened in a study, the newest first, in words; of these kinds, or of one trial. Events are kept for
+        seven days."""
+        params = {"kind": kind, "trial": trial, "limit": limit}
+        return self._connection.pages(wire.PastEvent, path_of("studies", study, "log"), params)
+
     # Trials
 
     def list_trials(

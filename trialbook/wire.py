@@ -301,9 +301,10 @@ class Worker(Answer):
     trainers: list[str]
     version: str | None
     host: str | None
-    running: list[dict[str, Any]]  # Any: {study, number, attempt} each
+    running: list[dict[str, Any]]  # Any: {study, number, attempt, since} each
     first_seen: datetime
     last_seen: datetime
+    per_hour: float | None = None  # attempts that it ended, as of the last hour
 
 
 class Token(Answer):

@@ -1,19 +1,20 @@
 """Studies over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service import studies
+from service import chronicle, studies
 from service.api.bodies import SPEC_BODY, Ctx, JSONRoute, read_spec
 from service.auth import Reader, Submitter
 from trialbook.values import Text
-from trialbook.wire import Page, Study, StudyChange, StudyState, Validation
+from trialbook.wire import Page, PastEvent, Study, StudyChange, StudyState, Validation
 
 router = APIRouter(prefix="/studies", tags=["studies"], route_class=JSONRoute)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Search = Annotated[Text | None, Query()]
+EventKind = Literal["study", "trial", "report", "artifact"]
 Cursor = Annotated[str | None, Query(max_length=500)]
 
 
@@ -81,3 +82,18 @@ async def resume_study(study: str, context: Ctx, holder: Submitter) -> Study:
 async def cancel_study(study: str, context: Ctx, holder: Submitter) -> Study:
     """End a study for good."""
     return await studies.cancel(context, holder, study)
+
+
+@router.get("/{study}/log", operation_id="listEvents", tags=["events"])
+async def list_events(
+    study: str,
+    context: Ctx,
+    holder: Reader,
+    kind: Annotated[list[EventKind] | None, Query()] = None,
+    trial: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[PastEvent]:
+    """What happened, the newest first, each event in words; of some kinds, or of one trial. Events are kept for seven
+    days. A page looks through so many events at most and may be short, or empty, though others follow."""
+    return await chronicle.read(context, holder, study, kinds=kind or (), number=trial, cursor=cursor, limit=limit)

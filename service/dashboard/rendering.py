@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from service.auth import ANYONE, session_cookie
 from service.dashboard import words
+from service.dashboard.markdown import render_markdown
 from service.store.tokens import Holder
 
 FOLDER = Path(__file__).parent
@@ -21,6 +22,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.globals["words"] = words
+ENVIRONMENT.filters["markdown"] = render_markdown
 
 SECTIONS = (("/", "Studies"), ("/workers", "Workers"), ("/datasets", "Data"))
 

@@ -32,6 +32,8 @@ TABS = {
     "timeline": "Timeline",
     "distribution": "Distribution",
     "search": "Search",
+    "notes": "Notes",
+    "log": "Log",
 }
 
 

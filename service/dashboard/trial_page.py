@@ -1,5 +1,6 @@
 """The page of one trial: what was tried, what became of it, and the files that it keeps."""
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from service.dashboard.rendering import render
 from trialbook.files import MODEL
 from trialbook.spec import StudySpec
 from trialbook.wire import Artifact, Study, TrialDetail
+from trialbook.words import OVER
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
@@ -49,6 +51,18 @@ class TrialPage:
     patience: int | None
     is_best: bool
     has_next: bool
+    may_add: bool  # whether who looks may put trials into the study's queue
+    may_cancel: bool
+
+    @property
+    def space(self) -> str:
+        """The study's parameters, for the scripts as JSON."""
+        return json.dumps(self.study.spec["space"])
+
+    @property
+    def params(self) -> str:
+        """The trial's parameters, for the scripts as JSON."""
+        return json.dumps(self.trial.params)
 
     @property
     def folder(self) -> str:
@@ -62,10 +76,13 @@ async def trial_page(name: str, number: Number, request: Request, context: Ctx, 
     study = await studies.read(context, holder, name)
     trial = await reading.trial(context, holder, name, number)
     files = await artifacts.list_all(context, holder, name, number)
-    return render(request, "trial.html", trial_view(study, trial, tuple(files), str(request.base_url).rstrip("/")))
+    url, may_change = str(request.base_url).rstrip("/"), holder.role != "viewer"
+    return render(request, "trial.html", trial_view(study, trial, tuple(files), url, may_change=may_change))
 
 
-def trial_view(study: Study, trial: TrialDetail, files: tuple[Artifact, ...], url: str) -> TrialPage:
+def trial_view(
+    study: Study, trial: TrialDetail, files: tuple[Artifact, ...], url: str, *, may_change: bool
+) -> TrialPage:
     """All that the trial's template needs."""
     spec = StudySpec.model_validate(study.spec)
     metric = spec.objective.metric
@@ -86,6 +103,8 @@ def trial_view(study: Study, trial: TrialDetail, files: tuple[Artifact, ...], ur
         patience=patience,
         has_next=trial.number + 1 < sum(study.counts.values()),
         is_best=study.best is not None and study.best.number == trial.number,
+        may_add=may_change and study.state in ("running", "paused"),
+        may_cancel=may_change and trial.state not in OVER,
     )
 
 

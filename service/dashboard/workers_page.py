@@ -30,6 +30,13 @@ class Row:
     silence: str
 
     @property
+    def pace(self) -> str:
+        """How many trials an hour, as of late."""
+        if not self.worker.per_hour:
+            return "–"
+        return f"{words.shown(float(f'{self.worker.per_hour:.2g}'))} an hour"
+
+    @property
     def own(self) -> tuple[str, ...]:
         """The trainers that its operator brought along."""
         return tuple(name for name in self.worker.trainers if ":" in name)

@@ -1,6 +1,7 @@
 """A trial's page in a real Chromium: what the trial keeps is drawn as it comes, and what is no such file is not."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from trialbook import Client
 from trialbook.wire import Report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+REFUSED = re.compile("Failed to load resource: .* 422")  # a variation outside the space
 
 CONFUSION = {"classes": ["cat", "dog"], "counts": [[7, 2], [1, 8]], "undecided": [0, 1]}
 WRONG = {"probability": 0.75, "probability_of_true": 0.25}
@@ -98,3 +100,28 @@ def test_files_of_the_same_names_with_other_contents_are_files_alone(page, clien
     expect(page.locator("#mistakes tbody tr")).to_have_count(3)
     for part in ("#confusion", "#layers", "#problem"):
         expect(page.locator(part)).to_be_hidden()
+
+
+def test_a_trial_is_run_again_varied_and_cancelled_from_its_page(page, client):
+    client.add_trials("study", [{"params": {"x": 0.25}}])
+    page.goto(f"{client.url}/studies/study/trials/0")
+    page.get_by_role("button", name="Run again").click()
+    expect(page.locator("#queued")).to_have_text("Trial 1 waits in the queue.")
+    page.get_by_role("button", name="Vary…").click()
+    field = page.locator("#variation input[name=x]")
+    expect(field).to_have_value("0.25")
+    queue = page.get_by_role("button", name="Put into the queue")
+    for wrong, words in (("much", "x must be a number"), ("7", "x is outside the search space")):
+        field.fill(wrong)
+        queue.click()
+        expect(page.locator("#variation [data-wrong]")).to_have_text(words)
+    field.fill("0.5")
+    queue.click()
+    expect(page.locator("#queued")).to_have_text("Trial 2 waits in the queue.")
+    assert [one.params["x"] for one in client.list_trials("study")] == [0.25, 0.25, 0.5]
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel the trial").click()
+    expect(page.locator("#state")).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Cancel…")).to_have_count(0)
+    page.get_by_role("link", name="Trial 2").click()
+    expect(page.locator("h1")).to_have_text("trial 2")

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.dashboard.test_study_page import ESCAPED, HTML, as_role
-from tests.service.calls import lease, report, submit
+from tests.service.calls import finish, lease, report, submit
 
 pytestmark = pytest.mark.anyio
 
@@ -115,3 +115,24 @@ async def test_workers_silent_for_a_day_are_counted_and_no_longer_listed(serve):
         page = (await client.get("/workers")).text
     assert "long-gone" not in page
     assert "1 silent for more than a day, not listed" in page
+
+
+async def test_a_workers_pace_is_what_it_ended_of_late(serve):
+    async with serve() as client:
+        await submit(client)
+        for _ in range(2):
+            await finish(client, await lease(client, worker="quick"), value=0.5)
+        one = await lease(client, worker="slow")
+        found = {w["name"]: w for w in (await client.get("/api/v1/workers")).json()["items"]}
+        assert found["quick"]["per_hour"] == pytest.approx(120)  # counted over a minute at least
+        assert found["slow"]["per_hour"] == 0
+        [running] = found["slow"]["running"]
+        trial = (await client.get(f"/api/v1/studies/study/trials/{one['number']}")).json()
+        assert running["since"][:19] == trial["attempts"][0]["started_at"][:19]
+        database = client.app.state.context.db
+        await database.run(text("update workers set first_seen = first_seen - interval '3 hours'"))
+        await database.run(text("update attempts set ended_at = ended_at - interval '30 minutes'"))
+        page = (await client.get("/workers")).text
+        assert "2 an hour" in page
+        await database.run(text("update attempts set ended_at = ended_at - interval '31 minutes'"))
+        assert "an hour" not in (await client.get("/workers")).text.replace("the last hour", "")

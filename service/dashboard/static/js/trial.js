@@ -7,6 +7,7 @@ import { createCurves } from "./curves.js";
 import { createKept } from "./kept.js";
 import { calmly, listen } from "./live.js";
 import { reading, refresh, wireCopies } from "./parts.js";
+import { createVariation } from "./variation.js";
 
 const [MANY, FIRST] = [4, 2]; // of more metrics than MANY only the FIRST ones are drawn unasked
 const root = document.getElementById("trial");
@@ -111,6 +112,7 @@ function marked(kind, shape, words) {
   return made;
 }
 
+createVariation(root, { name, number: at, changed: readTrial });
 more.addEventListener("toggle", draw);
 listen(name, {
   fresh: readTrial,

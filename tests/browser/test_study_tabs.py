@@ -1,0 +1,82 @@
+"""The tabs Timeline, Notes and Log in a real Chromium, live and kept in the address."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.service.calls import spec
+from trialbook import Client
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+BARS = """(wanted) => {
+  const chart = echarts.getInstanceByDom(document.getElementById("timeline"));
+  return JSON.stringify(chart?.getOption()?.series?.[0]?.data.map(one => one.bar.state)) === wanted;
+}"""
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[Client]:
+    """A client, with one external study that goes at the end."""
+    with Client(server, "none") as made:
+        made.create_study(spec("tabs", budget={"n_trials": 50}))
+        yield made
+        made.delete_study("tabs")
+
+
+def test_attempts_become_bars_as_they_begin_and_end(page: Page, client):
+    page.goto(f"{client.url}/studies/tabs?tab=timeline")
+    expect(page.locator("#timeline-empty")).to_be_visible()
+    trial = client.study("tabs").ask_one()
+    page.wait_for_function(BARS, arg='["running"]')
+    expect(page.locator("#timeline-empty")).to_be_hidden()
+    trial.finish(0.5)
+    page.wait_for_function(BARS, arg='["complete"]')
+    expect(page.locator("#timeline-idle")).to_have_text("Workers were idle 0 % of the time.")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#timeline canvas").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 80)  # the only lane
+    page.wait_for_url(f"{client.url}/studies/tabs/trials/0")
+
+
+def test_notes_are_written_previewed_saved_and_not_overwritten_unseen(page: Page, client):
+    page.goto(f"{client.url}/studies/tabs?tab=notes")
+    page.get_by_role("button", name="Write").click()
+    field = page.locator("#notes-text")
+    field.fill("**First** <script>alert(1)</script>")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("[data-preview] strong")).to_have_text("First")
+    page.get_by_role("button", name="Go on writing").click()
+    field.press("Control+Enter")
+    expect(page.locator("#notes-shown strong")).to_have_text("First")
+    assert client.get_study("tabs").notes == "**First** <script>alert(1)</script>"
+    page.get_by_role("button", name="Edit").click()
+    field.fill("Mine")
+    client.update_study("tabs", notes="*Theirs*")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#notes [data-wrong]")).to_contain_text("Somebody else saved other notes")
+    assert client.get_study("tabs").notes == "*Theirs*"
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#notes-shown")).to_have_text("Mine")
+
+
+def test_the_log_tells_what_happens_and_is_filtered(page: Page, client):
+    page.goto(f"{client.url}/studies/tabs?tab=log")
+    lines = page.locator("#log li")
+    expect(lines).to_have_count(1)
+    study = client.study("tabs")
+    trial = study.ask_one()
+    trial.report(0, loss=0.5)
+    trial.finish(0.25)
+    expect(lines.first).to_contain_text("Trial 0 is complete with loss 0.25.")
+    expect(lines).to_have_count(3)
+    page.get_by_role("checkbox", name="reports").check()
+    expect(lines).to_have_count(4)
+    page.get_by_role("checkbox", name="trials").uncheck()
+    page.reload()
+    expect(page.locator("#log a")).to_have_text("Trial 0 reported step 0.")
+    expect(lines).to_have_count(2)
+    page.locator("#log input[name=trial]").fill("0")
+    page.locator("#log input[name=trial]").press("Tab")
+    expect(lines).to_have_count(1)
