@@ -19,15 +19,17 @@ from trialbook.spec import StudySpec
 
 
 class Bell:
-    """Rung when there may be new work or news; everyone who waits wakes and looks."""
+    """Rung when there may be something new; everyone who waits wakes and looks. May ring another one with it."""
 
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
+    def __init__(self, other: "Bell | None" = None) -> None:
+        self._event, self._other = asyncio.Event(), other
 
     def ring(self) -> None:
         """Wake all who wait now."""
         self._event.set()
         self._event = asyncio.Event()
+        if self._other:
+            self._other.ring()
 
     async def wait(self, seconds: float) -> None:
         """Return at the next ring, or after that many seconds."""
@@ -46,7 +48,8 @@ class Context:
     secret: bytes
     files: Files
     sets: MetricSets
-    bell: Bell = field(default_factory=Bell)
+    news: Bell = field(default_factory=Bell)  # for those who follow a study: also what a report brings
+    bell: Bell = field(init=False)  # for those who wait for work, which is news too
     specs: Recent[int, StudySpec] = field(default_factory=lambda: Recent(1000))  # by study: ask spec_of
     studies_of: Recent[int, int] = field(default_factory=lambda: Recent(100_000))  # trial → study
     seen_workers: dict[str, float] = field(default_factory=dict)  # when each was last noted
@@ -65,6 +68,9 @@ class Context:
     batches: Recent[Any, Any] = field(default_factory=lambda: Recent(32))  # of events, by place
     ticked: float = 0.0  # time.monotonic() of the clockwork's last turn
     stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.bell = Bell(self.news)
 
     def spec_of(self, study_id: int, stored: dict[str, Any]) -> StudySpec:  # Any: JSON
         """A study's spec, read once; its budget, notes and tags may be older than the stored ones."""

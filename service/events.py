@@ -64,7 +64,7 @@ async def stream(
             if batch.frames:
                 await asyncio.sleep(PACE)
             else:
-                await context.bell.wait(LOOK_AGAIN)
+                await context.news.wait(LOOK_AGAIN)
 
 
 async def _next(context: Context, study_id: int, cursor: Cursor) -> Batch:

@@ -43,6 +43,7 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         prune_reason=judged.prune_reason,
         pauses=judged.pauses,
     )
+    context.news.ring()
     if recorded is None or recorded.stored < len(judged.steps):
         await _check_repeat(context, held.trial, judged.steps)
     if recorded is None:

@@ -150,3 +150,20 @@ def test_the_band_of_a_study_without_reports_is_empty(serve):
             assert (band["metric"], band["items"], band["trials"]) == ("loss", [], 0)
 
     asyncio.run(check())
+
+
+def test_a_report_wakes_those_who_follow_a_study_and_not_those_who_wait_for_work(serve):
+    async def check():
+        async with serve() as client:
+            await submit(client, budget={"n_trials": 1})
+            one = await lease(client)
+            context = client.app.state.context
+            woken = asyncio.create_task(context.news.wait(60))
+            asleep = asyncio.create_task(context.bell.wait(60))
+            await asyncio.sleep(0)  # both wait now
+            await report(client, one, 0.5)
+            await asyncio.wait_for(woken, 20)
+            assert not asleep.done()
+            asleep.cancel()
+
+    asyncio.run(check())
