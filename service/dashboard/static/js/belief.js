@@ -123,8 +123,8 @@ function map(found, which) {
     grid: { left: 72, right: 84, top: 28, bottom: 48 },
     tooltip: tooltip({ trigger: "item", formatter: ({ data }) => data.words ?? "" }),
     xAxis: axis({ type: "category", data: named(xs), name: x.name, nameLocation: "middle", nameGap: 28, axisLabel: label, splitLine: { show: false } }),
-    yAxis: axis({ type: "category", data: named(ys), name: y.name, nameLocation: "end", axisLabel: label, splitLine: { show: false } }),
-    visualMap: { min: Math.min(...values), max: Math.max(...values), right: 0, top: "middle", itemHeight: 120, itemWidth: 12, seriesIndex: 0, calculable: false, formatter: shown, textStyle: { color: token("--muted"), fontSize: 12 }, inRange: { color: good ? colours : [...colours].reverse() } },
+    yAxis: axis({ type: "category", data: named(ys), name: y.name, nameLocation: "middle", nameGap: 48, axisLabel: label, splitLine: { show: false } }),
+    visualMap: { min: Math.min(...values), max: Math.max(...values), right: 0, top: "middle", itemHeight: 120, itemWidth: 12, seriesIndex: 0, text: [shown(Math.max(...values)), shown(Math.min(...values))], formatter: shown, textStyle: { color: token("--muted"), fontSize: 12 }, inRange: { color: good ? colours : [...colours].reverse() } },
     series: [
       { id: "map", type: "heatmap", data: cells, emphasis: { disabled: true }, progressive: 0 },
       dots(found, found.items, (one) => [index(xs, x, one.params[x.name]), index(ys, y, one.params[y.name])]),

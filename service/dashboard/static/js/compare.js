@@ -106,14 +106,14 @@ async function load() {
 
 /** @param {string} name */
 async function readStudy(name) {
-  const kinds = ["progress", "distribution"];
+  const kinds = /** @type {const} */ (["progress", "distribution"]);
   const base = `/api/v1/studies/${encodeURIComponent(name)}/analysis`;
-  const found = await Promise.all(kinds.map((kind) => call("GET", `${base}/${kind}`)));
-  read.set(name, Object.fromEntries(kinds.map((kind, i) => [kind, found[i]])));
+  const [progress, distribution] = await Promise.all(kinds.map((kind) => call("GET", `${base}/${kind}`)));
+  read.set(name, { progress, distribution });
 }
 
 function draw() {
-  for (const [kind, chart] of Object.entries({ progress, distribution })) {
+  for (const [kind, chart] of /** @type {const} */ ([["progress", progress], ["distribution", distribution]])) {
     document.getElementById(`${kind}-empty`).hidden = drawn(kind).length > 0;
     chart.draw();
   }

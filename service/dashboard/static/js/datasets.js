@@ -135,6 +135,7 @@ function wireUpload(upload) {
       done.textContent = `✓ ${found.name} is here: ${found.rows} rows. Name it in a study as data: ${found.name}`;
       return reread().then(noteReplaced).catch((error) => say(`The list is as it was before. ${error.message}`));
     }
+    /** @type {Record<string, string>} */
     const mistakes = {};
     for (const { pointer, message } of found?.errors ?? []) mistakes[pointer.slice(1) in fields ? pointer.slice(1) : "file"] = `${pointer.slice(1) || "The file"} ${message}`;
     const about = status === 409 || status === 403 ? "name" : "file";

@@ -25,7 +25,7 @@ export function createGap(element, words, sum, page) {
     seen.reached = best;
     const one = seen.gaps.find(({ number }) => number === at) ?? seen.gaps.find(({ number }) => number === seen.best) ?? seen.gaps[0];
     words.textContent = one ? sentence(one, seen) : "";
-    const counts = Object.entries(HOLDS).map(([kind, verb]) => [seen.gaps.filter((gap) => gap.verdict === kind).length, verb]).filter(([n]) => n);
+    const counts = Object.entries(HOLDS).map(([kind, verb]) => /** @type {[number, string]} */ ([seen.gaps.filter((gap) => gap.verdict === kind).length, verb])).filter(([n]) => n);
     sum.textContent = counts.length ? `Of ${counts.reduce((total, [n]) => total + n, 0)} complete trials: ${counts.map(([n, verb]) => (verb === "neither" ? `${n} balanced` : `${n} ${n === 1 ? verb : verb.slice(0, -1)}`)).join(", ")}.` : "";
   }
 
@@ -92,7 +92,7 @@ function guides({ gaps, direction, reached }, values) {
   return [same, ...(most > least * TIMES ? [over] : []), ...(TIMES * bar < most && TIMES * bar > least ? [under] : [])].map(guide);
 }
 
-const guide = ({ id, name, from, to, dash, below }) => ({
+const guide = ({ id, name, from, to, dash, below = false }) => ({
   id, type: "line", silent: true, symbol: "none", showSymbol: false, z: 1, data: [from, to],
   lineStyle: { color: token("--muted"), width: 1, type: dash, opacity: 0.7 },
   endLabel: { show: true, formatter: name, color: token("--muted"), fontSize: 11, align: "right", offset: [-6, below ? 16 : -8] },

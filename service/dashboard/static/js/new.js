@@ -222,7 +222,7 @@ over.addEventListener("click", () => editor.replace(editor.original()));
 submitter.addEventListener("click", submit);
 start.elements.trainer.addEventListener("change", offerData);
 start.addEventListener("submit", () => {
-  const search = `?${new URLSearchParams(new FormData(start))}`;
+  const search = `?${new URLSearchParams(/** @type {any} */ (new FormData(start)))}`;
   sessionStorage.removeItem(kept(search)); // whoever asks for an example gets it; what was typed here stays under this address
 });
 

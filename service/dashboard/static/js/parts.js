@@ -66,7 +66,7 @@ async function copy(text) {
 /** @param {unknown} error */
 export function failed(error) {
   const place = document.getElementById("problem");
-  place.textContent = `${error?.message ?? error} Nothing that was stored is lost; the page tries again with the next event.`;
+  place.textContent = `${error instanceof Error ? error.message : error} Nothing that was stored is lost; the page tries again with the next event.`;
   place.hidden = false;
 }
 

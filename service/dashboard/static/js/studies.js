@@ -54,7 +54,7 @@ function merge(fresh) {
 function follow(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   const alike = old.nodeName === fresh.nodeName && old.childNodes.length === fresh.childNodes.length;
-  if (!alike || !(old instanceof Element)) return old.replaceWith(document.adoptNode(fresh));
+  if (!alike || !(old instanceof Element) || !(fresh instanceof Element)) return /** @type {ChildNode} */ (old).replaceWith(document.adoptNode(fresh));
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   const children = [...fresh.childNodes];

@@ -48,11 +48,11 @@ export function createTable(root, study) {
       return row;
     });
     const focused = body.contains(document.activeElement) ? Number(document.activeElement.closest("tr").dataset.trial) : null;
-    above.firstChild.style.height = `${first * height}px`;
-    below.firstChild.style.height = `${(items.length - last) * height}px`;
+    above.querySelector("td").style.height = `${first * height}px`;
+    below.querySelector("td").style.height = `${(items.length - last) * height}px`;
     place([above, ...seen, below]);
     for (const row of seen) row.tabIndex = Number(row.dataset.trial) === items[current]?.number ? 0 : -1;
-    if (current < first || current >= last) (seen[0] ?? above).tabIndex = 0; // the table can always be tabbed into
+    if (seen[0] && (current < first || current >= last)) seen[0].tabIndex = 0; // the table can always be tabbed into
     if (focused !== null && made.has(focused) && document.activeElement === document.body) made.get(focused).row.focus({ preventScroll: true });
     measure(seen[0]);
     if (last > items.length - AHEAD) study.more();
@@ -139,7 +139,7 @@ export function createTable(root, study) {
       made.clear();
       head.replaceChildren(document.createElement("tr"));
       head.firstChild.append(...columns.map((one) => heading(one, order)));
-      for (const one of [above, below]) one.firstChild.colSpan = columns.length;
+      for (const one of [above, below]) one.querySelector("td").colSpan = columns.length;
       soon();
     },
     /** @param {any[]} trials all that are known, in order */

@@ -71,6 +71,7 @@ function shape(bar, { x, width }, api) {
     fill: isFull ? colour : token("--raised"), stroke: isFull ? token("--raised") : colour, lineWidth: isFull ? 0.5 : 1.5,
     lineDash: bar.state in LOST ? [4, 3] : null,
   };
+  /** @type {object[]} */
   const children = [{ type: "rect", shape: box, style }];
   if (bar.state === "pruned") children.push({ type: "rect", shape: { ...box, width: box.width / 2 }, style: { fill: colour } });
   if (bar.state === "failed" && box.width > high) children.push(cross(box, colour));

@@ -22,7 +22,7 @@ async function reread() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { role, owner, days } = form.elements;
-  const asked = { role: role.value, owner: owner.value, name: form.elements.namedItem("name").value };
+  const asked = { role: role.value, owner: owner.value, name: /** @type {HTMLInputElement} */ (form.elements.namedItem("name")).value };
   made.hidden = true;
   say("");
   try {

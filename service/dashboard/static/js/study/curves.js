@@ -21,7 +21,7 @@ export function create(panel, study) {
   const curves = createCurves(panel.querySelector("#many-curves"), { ...study, hovered, keep: true, tops: true });
   const gap = createGap(panel.querySelector("#gap"), panel.querySelector("#gap-words"), panel.querySelector("#gap-sum"),
     { open: study.open, hovered, colourOf: curves.colourOf });
-  let [known, notes, shown] = [[], {}, new Set()];
+  let [known, notes, shown] = [[], { curves: "", band: "" }, new Set()];
   let reading = 0;
   let before = null; // what was chosen until trials were picked out in another tab
 

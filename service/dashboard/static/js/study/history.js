@@ -26,7 +26,7 @@ export function create(panel, study) {
   /** The curves drawn: chosen from all trials that are known, not only from the part that is looked at. */
   let chosen = [];
 
-  const historyAddress = () => `${study.base}/analysis/history?${new URLSearchParams({ most: MOST, ...(isThinned && part ? part : {}) })}`;
+  const historyAddress = () => `${study.base}/analysis/history?${new URLSearchParams({ most: String(MOST), ...(isThinned && part ? { first: String(part.first), last: String(part.last) } : {}) })}`;
   const curvesAddress = (...metrics) => {
     const query = new URLSearchParams({ trials: chosen.join(",") });
     for (const one of metrics) if (one) query.append("metric", one);

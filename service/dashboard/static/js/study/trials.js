@@ -101,7 +101,7 @@ export function create(panel, study) {
 
   function offerColumns() {
     root.querySelector("[data-menu=columns] fieldset").append(...columns.slice(1).map((one) => {
-      const [label, box] = ["label", "input"].map((tag) => document.createElement(tag));
+      const [label, box] = [document.createElement("label"), document.createElement("input")];
       Object.assign(box, { type: "checkbox", checked: chosen.has(one.key) });
       box.addEventListener("change", () => {
         chosen[box.checked ? "add" : "delete"](one.key);
