@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { STATES, shown, shownParam } from "./charts.js";
-import { calmly } from "./live.js";
+import { atRest } from "./live.js";
 
 const KEPT = 500; // trials that are over change no more, so they are asked for once
 
@@ -39,7 +39,7 @@ export function createBeside(place, study) {
     place.replaceChildren(head, value, ...(reason ? [line("muted beside-reason", reason)] : []), params);
   }
 
-  const soon = calmly(() => read().catch(study.failed), 60);
+  const soon = atRest(() => read().catch(study.failed), 60);
   return {
     /** @param {number|null} number the trial to tell of */
     point(number) {

@@ -90,3 +90,15 @@ export function calmly(act, pause) {
   }
   return ask;
 }
+
+/**
+ * Calls a function once a person has come to rest: what they point at, or drag, changes many times before.
+ * @param {() => unknown} act @param {number} pause in milliseconds @returns {() => void}
+ */
+export function atRest(act, pause) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, pause);
+  };
+}

@@ -8,7 +8,7 @@ import { choices, choose, mayBeTrain, trainOf } from "../curve_values.js";
 import { createCurves } from "../curves.js";
 import { addTools } from "../figure_tools.js";
 import { createHistory } from "../history.js";
-import { calmly } from "../live.js";
+import { atRest, calmly } from "../live.js";
 
 const MOST = 2000; // trials that are read and drawn at once
 
@@ -92,7 +92,7 @@ export function create(panel, study) {
 
   const trying = (read) => () => read().catch(study.failed);
   const soonCurves = calmly(trying(readCurves), 1000);
-  const soonPart = calmly(trying(readPart), 300);
+  const soonPart = atRest(trying(readPart), 300);
   select.addEventListener("change", () => {
     remember("metric", select.value === study.metric ? null : select.value);
     trying(readCurves)();
