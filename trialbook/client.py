@@ -17,9 +17,11 @@ from trialbook.connection import DEFAULT_URL, JSON, A, Connection, Request, enco
 from trialbook.evaluation import EvaluationResult
 from trialbook.events import Event, listen
 from trialbook.files import Progress, download_model, media_type_of, sha256_of
+from trialbook.plotting import Picture, Theme, picture
 from trialbook.spec import StudySpec
 
 YAML = "application/yaml"
+DEAR_SECONDS = 90.0  # that a figure may take which is computed anew, and waits for others like it
 JSONObject = dict[str, Any]  # Any: JSON
 
 
@@ -157,9 +159,14 @@ class Client:
         """Stop one trial for good."""
         return self._post(wire.Trial, path_of("studies", study, "trials", number, "cancel"))
 
-    def get_curves(self, study: str, metric: str | None = None) -> JSONObject:
-        """The curves of a metric over all trials, thinned on the server."""
-        return self._connection.read(Request("GET", path_of("studies", study, "curves"), {"metric": metric}))
+    def get_curves(
+        self,
+        study: str,
+        metric: str | Sequence[str] | None = None,
+        **options: Any,  # Any: numbers or texts
+    ) -> JSONObject:
+        """The curves of a metric or of several, thinned on the server; `options` say of which trials, as in the API."""
+        return self._connection.read(Request("GET", path_of("studies", study, "curves"), {"metric": metric, **options}))
 
     def acquire_leases(
         self,
@@ -173,6 +180,7 @@ class Client:
         version: str | None = None,
         host: str | None = None,
         evaluations: bool = False,
+        can_pause: bool = False,
     ) -> wire.Leases:
         """Ask for trials, waiting up to `wait_seconds` for one; the same request id always brings the same leases."""
         body = wire.LeaseRequest(
@@ -185,6 +193,7 @@ class Client:
             version=version,
             host=host,
             evaluations=evaluations,
+            can_pause=can_pause,
         )
         request = Request("POST", "/leases", body=encode(body), wait=wait_seconds)
         return self._connection.ask(wire.Leases, request)
@@ -247,7 +256,17 @@ class Client:
 
     def get_analysis(self, study: str, kind: str, **options: Any) -> JSONObject:  # Any: what each figure takes
         """The plain data behind a figure."""
-        return self._connection.read(Request("GET", path_of("studies", study, "analysis", kind), options))
+        wait = DEAR_SECONDS if kind == "importance" else 0.0
+        return self._connection.read(Request("GET", path_of("studies", study, "analysis", kind), options, wait=wait))
+
+    def plot(self, study: str, kind: str = "history", *, theme: Theme = "auto", **options: Any) -> Picture:
+        """A figure as one page of HTML, which a notebook shows and `save` writes; `kind` and `options` are those of
+        `trialbook.plotting.picture`. Raises Invalid, NotFound."""
+        return picture(self, study, kind, theme=theme, **options)
+
+    def get_static(self, path: str) -> str:
+        """A script or style of the server's dashboard."""
+        return self._connection.call(Request("GET", f"{self.url}/static/{path}")).decode()
 
     def export_study(self, study: str, format: str = "json", to: IO[bytes] | None = None) -> bytes:
         """The whole study as `json`, `csv` or `optuna`, or nothing when it is written to `to`."""

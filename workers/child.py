@@ -21,7 +21,7 @@ from trialbook.values import FORBIDDEN_TEXT
 from workers.channel import Channel, Message
 from workers.environment import describe_environment
 from workers.trainers import TrainFunction, Unusable, call, load_functions
-from workers.trial import Assignment, Orders, Trial, TrialLeft, read_assignment
+from workers.trial import Assignment, Orders, Trial, TrialLeft, TrialPaused, read_assignment
 
 HERE = Path(__file__).parent
 LONGEST_ERROR = 50_000  # characters
@@ -43,13 +43,18 @@ def main(descriptor: int) -> None:
     if begin is None:
         return
     functions = _prepare(channel, begin)
+    savers: set[str] = set()  # own functions that were seen to save checkpoints
     for message, orders in iter(_receive_beside(channel).get, None):
         if message["kind"] == "evaluate":
             channel.send("evaluated", **_evaluate(message))
             continue
         assignment = read_assignment(message)
-        trial = Trial(assignment, channel, orders, time.monotonic, saves=functions is None)
+        trainer = assignment.lease.objective.trainer
+        saves = functions is None or trainer in savers
+        trial = Trial(assignment, channel, orders, time.monotonic, saves=saves)
         ending = _run(trial, assignment, functions, message["commit"])
+        if trial.has_saved:
+            savers.add(trainer)
         _flush(message["mark"])
         channel.send("ended", **ending, attributes=trial.attributes)
 
@@ -105,6 +110,8 @@ def _run(
         return {"how": "stopped"}
     except TrialLeft:
         return {"how": "left"}
+    except TrialPaused:
+        return {"how": "paused"}
     except TrialFailed as error:
         return {"how": "failed", "error": _clean(str(error)), "retry": error.retry}
     except BaseException as error:  # whatever training code raises, sys.exit included

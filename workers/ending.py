@@ -9,8 +9,14 @@ from pydantic import ValidationError
 from trialbook.wire import Finish
 from workers.keeping import Verdict
 
-How = Literal["complete", "pruned", "failed", "stopped", "lost", "left"]
-BY_VERDICT: dict[str, How] = {"prune": "pruned", "stop": "stopped", "lost": "lost", "refused": "failed"}
+How = Literal["complete", "pruned", "paused", "failed", "stopped", "lost", "left"]
+BY_VERDICT: dict[str, How] = {
+    "prune": "pruned",
+    "pause": "paused",
+    "stop": "stopped",
+    "lost": "lost",
+    "refused": "failed",
+}
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,8 @@ class Ending:
 
     def under(self, verdict: Verdict | None) -> "Ending":
         """What remains of this ending where the server has said how it is to end."""
-        if verdict is None:
-            return self
+        if verdict is None or (verdict.how == "pause" and self.how in ("complete", "failed")):
+            return self  # a trial that is over has nothing left to pause
         how = BY_VERDICT[verdict.how]
         if how == "failed":
             return replace(self, how=how, value=None, error=f"A report was refused: {verdict.reason}", retry=False)
@@ -34,7 +40,7 @@ class Ending:
 
     def as_finish(self) -> Finish:
         """The body that records it. The value of a pruned trial is left to the server: the last one that it stored."""
-        state: Any = self.how  # Any: complete, pruned or failed, the others are not recorded
+        state: Any = self.how  # Any: complete, pruned, paused or failed, the others are not recorded
         try:
             return Finish(
                 state=state, value=self.value, error=self.error, retry=self.retry, attributes=dict(self.attributes)

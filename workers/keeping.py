@@ -30,7 +30,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the trial is to end: `prune`, `stop`, `lost` (to another worker), or `refused` (a report was wrong)."""
+    """How the trial is to end: `prune`, `pause`, `stop`, `lost` (to another worker), `refused` (a report was wrong)."""
 
     keeper: "Keeper"
     how: str
@@ -164,9 +164,9 @@ class Keeper:
             if judged := decision.decision != "continue":
                 self._judged = True
                 self._reports.clear()  # what was measured since is of no use
-        self._tell(Answered(self, self._answered))
-        if judged:
+        if judged:  # before the answer, for which a trial at a rung waits
             self._tell(Verdict(self, decision.decision, decision.reason or decision.decision))
+        self._tell(Answered(self, self._answered))
 
     def _upload(self) -> None:
         while (found := self._await_checkpoint()) is not None:

@@ -22,7 +22,7 @@ from workers.settings import Settings
 LAST_SECONDS = 10.0  # how long a worker that leaves goes on trying to send what it has
 OUTPUT_SECONDS = 2.0  # how long a trial's last printed line may take through the pipe
 NEVER = float("inf")
-RECORDED = ("complete", "failed", "pruned")  # endings with a result
+RECORDED = ("complete", "failed", "pruned", "paused")  # endings with a result
 T = TypeVar("T")
 
 
@@ -129,11 +129,11 @@ class Run:
 
     def _send_rest(self, ending: Ending) -> Ending:
         """Wait until all reports are stored, through any outage, but not long where the worker is to leave."""
-        if ending.how not in ("complete", "failed", "left"):
+        if ending.how not in ("complete", "failed", "left", "paused"):
             return ending
         self._keeper.finish_sending(with_checkpoint=ending.how != "complete")
         self._obey_by = self._clock() + LAST_SECONDS if self._leaving else NEVER
-        while not self._all_sent and self._verdict is None:
+        while not self._all_sent and not self._is_judged:
             if not self._take_next(self._obey_by):
                 return Ending("lost")
         return ending.under(self._verdict)
@@ -184,7 +184,7 @@ class Run:
             try:
                 return call()
             except AWAY:
-                if self._leaving or self._verdict is not None:
+                if self._leaving or self._is_judged:
                     raise
                 self._take_next(self._clock() + AWAY_PAUSE)
 
@@ -208,14 +208,19 @@ class Run:
                 self._process.send("answered", count=count)
             case AllSent(keeper) if keeper is self._keeper:
                 self._all_sent = True
-            case Verdict(keeper, how, reason) if keeper is self._keeper and self._verdict is None:
+            case Verdict(keeper, how, reason) if keeper is self._keeper and not self._is_judged:
                 self._verdict = event
-                self._process.send("prune" if how == "prune" else "stop", reason=reason)
+                self._process.send(how if how in ("prune", "pause") else "stop", reason=reason)
                 self._obey_by = self._clock() + self._settings.grace_seconds
             case Leave():
                 self._leaving = True
                 self._process.send("leave")
                 self._obey_by = min(self._obey_by, self._clock() + self._settings.grace_seconds)
+
+    @property
+    def _is_judged(self) -> bool:
+        """Whether the trial's end is settled: a pause is not, the lease can be lost before the checkpoint is stored."""
+        return self._verdict is not None and self._verdict.how != "pause"
 
     def _hear(self, message: Any) -> None:  # Any: a message of the training process
         match message.pop("kind"):

@@ -143,6 +143,7 @@ class Slot:
                 version=__version__,
                 host=settings.host,
                 evaluations=not all(map(is_own, settings.trainers)),
+                can_pause=True,
             )
         except TrialbookError as error:
             answer = error

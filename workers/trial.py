@@ -28,6 +28,10 @@ class TrialLeft(BaseException):
     """The worker leaves: the trial is given back. No Exception, so that training code does not catch it."""
 
 
+class TrialPaused(BaseException):
+    """The trial is to make room for others, and may go on later. No Exception, as above."""
+
+
 @dataclass(frozen=True)
 class Assignment:
     """What a training process is to do: a lease, and the files that the worker has fetched for it."""
@@ -97,6 +101,9 @@ class Trial:
         self._assignment, self._channel, self._orders, self._clock = assignment, channel, orders, clock
         self._sent_at: deque[float] = deque()  # of the reports without an answer
         self._sent, self._patient = 0, True
+        start = -1 if self.resume_step is None else self.resume_step
+        self._rungs = deque(rung for rung in lease.rungs or () if rung > start)
+        self._at_rung = False  # whether the server is still to say if the trial goes on from here
         self._will_save = saves  # a save comes after this report, so it is the place to leave
         self._saves, self._saved_at = 0, clock()
         self._attached = 0
@@ -107,6 +114,7 @@ class Trial:
         Raises TrialPruned or TrialStopped when the trial is to end, which training code need not catch.
         """
         self._obey()
+        self._await_decision()
         if self._left() and not self._will_save:
             raise TrialLeft
         try:
@@ -116,6 +124,11 @@ class Trial:
         self._channel.send("report", report=report.model_dump(mode="json"))
         self._sent += 1
         self._sent_at.append(self._clock())
+        while self._rungs and self._rungs[0] <= step:
+            self._rungs.popleft()
+            self._at_rung = True
+        if not self._will_save:
+            self._await_decision()
         self._hold_back()
         self._obey()
 
@@ -129,6 +142,7 @@ class Trial:
         checkpoint.write(path, tensors, step)
         self._will_save, self._saves, self._saved_at = True, self._saves + 1, self._clock()
         self._channel.send("checkpoint", step=step, path=str(path))
+        self._await_decision()
         if self._left():
             raise TrialLeft
 
@@ -160,8 +174,13 @@ class Trial:
         self._channel.send("attached", name=name, path=str(path))
 
     def is_save_due(self) -> bool:
-        """Whether it is time for a checkpoint: the last is old, or the worker wants to leave."""
-        return self._left() or self._clock() - self._saved_at >= self._assignment.checkpoint_seconds
+        """Whether it is time for a checkpoint: the last is old, the trial may pause here, or the worker wants to leave."""
+        return self._left() or self._at_rung or self._clock() - self._saved_at >= self._assignment.checkpoint_seconds
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether this attempt has saved a checkpoint."""
+        return self._saves > 0
 
     def note(self, text: str) -> None:
         """Tell the worker's log, and whoever looks at the trial, something noteworthy."""
@@ -177,6 +196,17 @@ class Trial:
             raise TrialPruned(order["reason"])
         if order is not None and order["kind"] == "stop":
             raise TrialStopped(order["reason"])
+
+    def _await_decision(self) -> None:
+        """At a rung: wait until the server says whether the trial goes on, so that it pauses exactly there."""
+        if not self._at_rung:
+            return
+        self._orders.wait(self._sent, None)
+        self._at_rung = False
+        self._obey()
+        order = self._orders.order
+        if order is not None and order["kind"] == "pause":
+            raise TrialPaused
 
     def _hold_back(self) -> None:
         """Wait where training is too far ahead of the server's answers."""
