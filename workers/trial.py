@@ -174,7 +174,7 @@ class Trial:
         self._channel.send("attached", name=name, path=str(path))
 
     def is_save_due(self) -> bool:
-        """Whether it is time for a checkpoint: the last is old, the trial may pause here, or the worker wants to leave."""
+        """Whether it is time for a checkpoint: the last is old, the trial may pause here, or its worker is to leave."""
         return self._left() or self._at_rung or self._clock() - self._saved_at >= self._assignment.checkpoint_seconds
 
     @property
