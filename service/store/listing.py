@@ -166,8 +166,8 @@ class _Where:
         if not of.is_param:
             return COLUMNS[of.name]
         found = self._json(of)
-        if of.choices is None:
-            return f"case json_typeof({found}) when 'number' then cast(({found})::text as float8) end"
+        if of.choices is None:  # PostgreSQL may look at other studies' rows too, where it may be no number
+            return f"case when t.study_id = :study_id then cast(({found})::text as float8) end"
         bound = f"choices{len(self.asked)}"
         self.asked[bound] = list(of.choices)
         return f"array_position(cast(:{bound} as jsonb[]), {found}::jsonb)::float8"

@@ -72,7 +72,7 @@ def test_a_better_trial_changes_best_value_history_and_table(page, client):
     expect(page.locator("#best .big")).to_have_text("0.25")
     wait_for_dots(page, 2)
     page.get_by_role("tab", name="Trials").click()
-    rows = page.locator("#trials tbody tr")
+    rows = page.locator("#trials tr[data-trial]")
     expect(rows.first).to_contain_text("0.25")
     study.ask_one().finish(0.125)
     expect(rows.first).to_contain_text("0.125")
