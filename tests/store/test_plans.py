@@ -193,7 +193,7 @@ def test_a_trial_that_comes_again(asking):
 
 PAGES = [
     {"order": order, **({"state": state} if state else {})}
-    for order in ("number", "-number")
+    for order in ("number", "-number", "value", "-value")
     for state in (None, "complete", "failed", "running", "pruned")
 ]
 
