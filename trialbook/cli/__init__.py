@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from trialbook.cli import changing, demo, models, reading, submitting, tokens, uploads, watching
+from trialbook.cli import changing, demo, models, plotting, reading, submitting, tokens, uploads, watching
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "cancel": changing.cancel,
     "delete": changing.delete,
     "export": reading.export,
+    "plot": plotting.plot,
     "demo": demo.demo,
 }
 

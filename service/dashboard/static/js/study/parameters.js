@@ -21,6 +21,7 @@ export function create(panel, study) {
   const names = study.params.map((one) => one.name);
   let order = names;
   let [isOrdered, isBrushing] = [false, false];
+  let seen = new URLSearchParams(); // the pair that is drawn
 
   const importance = createImportance(part("importance"), { chosen });
   const parallel = createParallel(part("parallel"), { open: study.open, picked: brushed });
@@ -80,7 +81,8 @@ export function create(panel, study) {
 
   async function readPair() {
     if (names.length < 2) return;
-    const asked = String(pair());
+    seen = pair();
+    const asked = String(seen);
     const [surface, ranks] = await Promise.all([call("GET", address.contour()), call("GET", address.rank())]);
     if (asked !== String(pair())) return; // something else was chosen meanwhile
     contour.set(surface);
@@ -122,11 +124,9 @@ export function create(panel, study) {
   const soonPair = calmly(trying(readPair), SOON);
   const soonImportance = calmly(trying(readImportance), LATER);
   for (const [select, other] of [[pairX, pairY], [pairY, pairX]]) {
-    let before = "";
-    select.addEventListener("focus", () => (before = select.value));
     select.addEventListener("change", () => {
-      if (select.value === other.value) other.value = names.includes(before) && before !== select.value ? before : names.find((name) => name !== select.value);
-      before = select.value;
+      const before = seen.get(select.name === "pair-x" ? "x" : "y");
+      if (select.value === other.value) other.value = before; // they change places
       paired();
     });
   }
