@@ -34,7 +34,7 @@ export function create(panel, study) {
   const number = () => (/^\d{1,9}$/.test(trial.value.trim()) ? trial.value.trim() : null);
 
   function page(from) {
-    const query = new URLSearchParams({ limit: PAGE });
+    const query = new URLSearchParams({ limit: String(PAGE) });
     for (const kind of kinds()) query.append("kind", kind);
     if (number()) query.set("trial", number());
     if (from) query.set("cursor", from);
@@ -80,16 +80,21 @@ export function create(panel, study) {
   }
 
   function line(one) {
-    const [made, when, mark] = ["li", "time", "span"].map((tag) => document.createElement(tag));
+    const [made, mark] = ["li", "span"].map((tag) => document.createElement(tag));
+    const when = document.createElement("time");
     made.dataset.id = one.id;
     [when.dateTime, when.title, when.textContent] = [one.at, new Date(one.at).toLocaleString(), ago(one.at)];
     const state = one.kind === "trial" ? one.state : one.kind === "report" ? "running" : null;
     [mark.textContent, mark.className] = [STATES[state]?.shape ?? "·", state ? `tally tally-${state}` : "muted"];
     mark.ariaHidden = "true";
-    const words = document.createElement(one.number === null ? "span" : "a");
-    words.textContent = one.text;
-    if (one.number !== null) words.href = `/studies/${encodeURIComponent(study.name)}/trials/${one.number}`;
-    made.append(when, mark, words);
+    made.append(when, mark, one.number === null ? one.text : link(one));
+    return made;
+  }
+
+  function link(one) {
+    const made = document.createElement("a");
+    made.href = `/studies/${encodeURIComponent(study.name)}/trials/${one.number}`;
+    made.textContent = one.text;
     return made;
   }
 
