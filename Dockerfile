@@ -4,7 +4,7 @@
 FROM node:22-slim AS charts
 WORKDIR /charts
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
+RUN npm ci --omit=dev --ignore-scripts
 
 FROM python:3.11-slim AS packages
 ARG PIP_EXTRA_INDEX_URL

@@ -25,8 +25,8 @@ PICTURES = {  # name: path
     "datasets": "/datasets",
 }
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SETTLED = 4000  # milliseconds until charts are drawn and still
-SIZE: ViewportSize = {"width": 1120, "height": 840}
+SETTLED = 2500  # milliseconds until charts are drawn and still
+SIZE: ViewportSize = {"width": 1120, "height": 940}
 
 
 def main() -> None:
@@ -37,36 +37,36 @@ def main() -> None:
         [sys.executable, "-c", code, "demo", "--trials", trials], stdout=subprocess.PIPE, text=True
     )
     try:
-        link, best = _until_served(process)
+        link = _until_served(process)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            _take(browser, link, best)
+            _take(browser, link)
             browser.close()
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _until_served(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """The one-time link and the best trial's number, as the demo says them."""
-    link = best = ""
+def _until_served(process: subprocess.Popen[str]) -> str:
+    """The one-time link that the demo says."""
+    link = ""
     for line in process.stdout or ():
         if "/login#" in line:
             link = line.strip()
-        elif line.startswith("# "):
-            best = line.split()[-1]
         elif "Serving on" in line:
             break
-    return link, best
+    return link
 
 
-def _take(browser: Browser, link: str, best: str) -> None:
+def _take(browser: Browser, link: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     first = browser.new_context()
     page = first.new_page()
     page.goto(link)
     page.wait_for_url(lambda url: "/login" not in url)
     state, url = first.storage_state(), link.partition("/login")[0]
+    page.goto(url + STUDY)
+    best = page.locator("#best").get_attribute("data-number")
     for theme in THEMES:
         context = browser.new_context(viewport=SIZE, storage_state=state, color_scheme=theme)
         page = context.new_page()

@@ -45,7 +45,9 @@ function told(found) {
   if (!found.xs.length) return "Three trials with a value are needed before anything can be believed.";
   const held = Object.entries(found.others).map(([name, value]) => `${name} ${shownParam(value)}`).join(", ");
   const band = found.y ? "Left the mean, right the deviation: where it is large, little is known." : "The band is one deviation on each side.";
-  return [`${band} The other parameters are held as the best trial, ${found.best}, has them${held ? `: ${held}` : ""}. Dots are trials, whatever their other parameters; hopeless values count as less bad than they are.`, found.note].filter(Boolean).join(" ");
+  const beyond = found.y ? 0 : found.items.length - near(found).length;
+  const left = beyond ? `${beyond} ${beyond === 1 ? "lies" : "lie"} far beyond the chart.` : "";
+  return [`${band} The other parameters are held as the best trial, ${found.best}, has them${held ? `: ${held}` : ""}. Dots are trials, whatever their other parameters; hopeless values count as less bad than they are.`, left, found.note].filter(Boolean).join(" ");
 }
 
 /** An axis for a parameter's values. @param {Axis} one @param {unknown[]} values @param {object} more */
@@ -58,15 +60,19 @@ function paramAxis(one, values, more) {
 const place = (one, value) => (one.type === "categorical" ? String(value) : value);
 const said = (found, one) => `trial ${one.number}, ${one.state}\n${found.metric ?? "value"}  ${shown(one.value)}\n${[found.x, found.y].filter(Boolean).map(({ name }) => `${name}  ${shownParam(one.params[name])}`).join("\n")}`;
 
+/** The trials that a line's chart has room for: hopeless ones would flatten it. @param {Belief} found */
+function near({ mean, deviation, items }) {
+  const ends = mean.flatMap((value, i) => [value - deviation[i], value + deviation[i]]);
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const reach = high - low || 1;
+  return items.filter((one) => one.value >= low - reach && one.value <= high + reach);
+}
+
 /** @param {Belief} found */
 function line(found) {
   const { x, xs, mean, deviation } = found;
   const at = xs.map((value) => place(x, value));
   const isChoice = x.type === "categorical";
-  const ends = mean.flatMap((value, i) => [value - deviation[i], value + deviation[i]]);
-  const [low, high] = [Math.min(...ends), Math.max(...ends)];
-  const reach = high - low || 1;
-  const near = found.items.filter((one) => one.value >= low - reach && one.value <= high + reach); // hopeless ones would flatten it
   const around = at.map((value, i) => [value, mean[i] - deviation[i], mean[i] + deviation[i]]);
   return {
     grid: { left: 64, right: 24, top: 36, bottom: 48 },
@@ -76,7 +82,7 @@ function line(found) {
     series: [
       { id: "band", type: "custom", silent: true, clip: true, renderItem: isChoice ? whisker : band(around), encode: { x: 0, y: [1, 2] }, data: around },
       { id: "mean", type: isChoice ? "scatter" : "line", symbol: isChoice ? "diamond" : "none", symbolSize: 14, itemStyle: { color: token("--accent") }, lineStyle: { color: token("--accent"), width: 2 }, data: at.map((value, i) => [value, mean[i]]), z: 3 },
-      dots(found, near, (one) => [place(x, one.params[x.name]), one.value]),
+      dots(found, near(found), (one) => [place(x, one.params[x.name]), one.value]),
     ],
   };
 }
