@@ -1,18 +1,17 @@
 """The value over two parameters as a map: what trials nearby had, smoothed; blank where none was tried."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.dashboard.figures.protocol import Tried, axes, complete_value, heading, item, pair, valued
+from service.search.scores import scale
 from trialbook.space import Categorical, Float, Int
 from trialbook.spec import StudySpec
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-
+Array = NDArray[np.float64]
 CELLS = 40  # along an axis, where it has more values than that
 MOST = 10_000  # cells in all
 NARROWEST, WIDEST = 0.03, 0.25  # of the smoothing, in shares of an axis
@@ -70,10 +69,6 @@ def _edges(parameter: Float | Int | Categorical) -> list[float]:
 def _map(
     spec: StudySpec, names: tuple[str, str], trials: list[Tried], sides: list[list[float]]
 ) -> list[list[float | None]]:
-    import numpy as np  # slow to load, and not needed before somebody looks
-
-    from service.search.scores import scale
-
     scores = np.array([complete_value(one) for one in trials], dtype=float) * spec.sign
     values = np.minimum(scores, scale(scores).cap) * spec.sign
     is_log = values.min() > 0 and values.max() / values.min() >= DECADES
@@ -93,10 +88,8 @@ def _map(
     ]
 
 
-def _nearness(parameter: Float | Int | Categorical, places: "Array", centres: list[float]) -> "Array":
+def _nearness(parameter: Float | Int | Categorical, places: Array, centres: list[float]) -> Array:
     """How much each trial counts in each cell along one axis (cells, trials): a bell, or for choices only its own."""
-    import numpy as np
-
     away = np.abs(np.array(centres)[:, None] - places[None, :])
     if isinstance(parameter, Categorical):
         return (away < 0.5 / len(centres)).astype(float)
