@@ -86,7 +86,9 @@ def main() -> None:
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
-    print("CPU seconds for a suggestion, medians\n" + f"{'after trials':18}" + "".join(f"{n:>10}" for n in options.after))
+    print(
+        "CPU seconds for a suggestion, medians\n" + f"{'after trials':18}" + "".join(f"{n:>10}" for n in options.after)
+    )
     for name in (*OURS, *PEERS):
         row, slow = f"{name:18}", False
         for count in options.after:
