@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -146,11 +147,12 @@ def _require_ray(settings: Settings) -> None:
 
 def _read_resources(texts: list[str] | None) -> tuple[tuple[str, float], ...]:
     """`NAME=AMOUNT` as pairs."""
-    pairs = [text.partition("=") for text in texts or ()]
-    try:
-        return tuple((name, float(amount)) for name, _, amount in pairs)
-    except ValueError:
-        _fail(f"give each --resource as NAME=AMOUNT, not {', '.join(texts or ())}")
+    pairs = []
+    for name, _, amount in (text.partition("=") for text in texts or ()):
+        if not name or not re.fullmatch(r"\d+(\.\d*)?", amount):
+            _fail(f"give a resource as NAME=AMOUNT, not {name}={amount}")
+        pairs.append((name, float(amount)))
+    return tuple(pairs)
 
 
 def _choose(named: list[str] | None) -> tuple[str, ...]:

@@ -123,6 +123,13 @@ class RayCluster:
         done, _ = ray.wait(list(calls), timeout=seconds)
         return [event for call in done for event in self._take(calls[call], call)]
 
+    def is_there(self) -> bool:
+        """Whether the joined cluster is still there; where another has its address, Ray ends this process."""
+        try:
+            return any(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+        except (RayError, ConnectionError, RuntimeError):
+            return False
+
     def close(self) -> None:
         """Leave the cluster; actors that are still there end."""
         ray.shutdown()

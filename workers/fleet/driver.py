@@ -15,6 +15,8 @@ from workers.fleet.supervision import AWAY, DONE, IMPOSSIBLE
 from workers.journal import Journal
 from workers.settings import FleetSettings, Settings
 
+PULSE_SECONDS = 10.0  # between two looks at the cluster
+
 
 def drive(access: Access, settings: Settings, fleet: FleetSettings, hears: Event) -> None:
     """Run the fleet, and exit with a code that says how it ended. `hears` is set once signals are taken."""
@@ -39,12 +41,22 @@ def drive(access: Access, settings: Settings, fleet: FleetSettings, hears: Event
         signal.signal(number, take_signal)
     hears.set()
     journal.write("start", worker=settings.name, workers=fleet.workers, trainers=",".join(settings.trainers))
+    over = threading.Event()
+    threading.Thread(target=_end_with_cluster, args=(cluster, over), name="cluster", daemon=True).start()
     errors = crew.work()
+    over.set()
     cluster.close()
     journal.write("end", worker=settings.name)
     for text in errors:
         print(f"trialbook-worker: {text}", file=sys.stderr, flush=True)
     sys.exit(IMPOSSIBLE if errors else DONE)
+
+
+def _end_with_cluster(cluster: RayCluster, over: threading.Event) -> None:
+    """Nothing comes any more from a cluster that is gone, not even an error: the fleet begins anew in the next one."""
+    while not over.wait(PULSE_SECONDS):
+        if not cluster.is_there() and not over.is_set():
+            os._exit(AWAY)
 
 
 def _end_with_parent() -> None:
