@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, FloatRect, ViewportSize, sync_playwright
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 STUDY = "/studies/digits-mlp"
@@ -27,6 +27,7 @@ PICTURES = {  # name: path
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SETTLED = 2500  # milliseconds until charts are drawn and still
 SIZE: ViewportSize = {"width": 1120, "height": 940}
+SHORTER = {"study-parameters": 760}  # its many lines make a large file
 
 
 def main() -> None:
@@ -73,7 +74,8 @@ def _take(browser: Browser, link: str) -> None:
         for name, path in PICTURES.items():
             page.goto(url + path.format(best=best))
             page.wait_for_timeout(SETTLED)
-            page.screenshot(path=FOLDER / f"{name}-{theme}.png")
+            clip: FloatRect = {"x": 0, "y": 0, "width": SIZE["width"], "height": SHORTER.get(name, SIZE["height"])}
+            page.screenshot(path=FOLDER / f"{name}-{theme}.png", clip=clip)
         context.close()
 
 

@@ -89,7 +89,7 @@ function show({ kind, study, url, made: when, figure }) {
   if (isEmpty && empty) figures.append(made("p", "empty", empty));
   else draw({ open: opener(url, study), place: (name = kind) => place(figures, name, title), say: (said) => (words.textContent = [said, figure.note].filter(Boolean).join(" ")) }, figure);
   const keys = made("p", "key muted");
-  const source = made("a", "", `${study}, ${when}`);
+  const source = /** @type {HTMLAnchorElement} */ (made("a", "", `${study}, ${when}`));
   source.href = `${url}/studies/${encodeURIComponent(study)}`;
   keys.append(...(isEmpty ? [] : key).map((text) => made("span", "", text)), source);
   figures.append(keys);
