@@ -24,6 +24,7 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+from past import fill
 from sqlalchemy.engine import make_url
 
 from service.store.migrating import migrate
@@ -39,18 +40,6 @@ SPEC = {
     "space": {"x": {"type": "float", "low": 0.0, "high": 1.0}, "y": {"type": "float", "low": 0.0, "high": 1.0}},
     "sampler": {"name": "random", "seed": 0},
 }
-# A study's history as if it had been run: finished trials, each with five reports.
-FILL = """
-    with made as (
-        insert into trials (study_id, number, state, source, params, attempt, worker, last_step, best_score, value,
-            score, finish_seq, started_at, finished_at)
-        select $1, n, 'complete', 'sampler', '{"x": 0.5, "y": 0.5}', 1, 'w', 4, 0.5, 0.5, 0.5, nextval('finish_order'),
-            now(), now()
-        from generate_series(0, $2::int - 1) n returning id, study_id
-    )
-    insert into reports (trial_id, step, attempt, metric_set, vals, score, study_id)
-    select made.id, s, 1, $3, array[0.5, 0.5], 0.5, made.study_id from made, generate_series(0, 4) s
-"""
 
 
 @contextmanager
@@ -104,18 +93,6 @@ async def ours(server: str, database: str, *, clients: int, stored: int, batched
         await http.delete(f"/api/v1/studies/{name}")
     p99 = statistics.quantiles(waits, n=100)[98] * 1000
     return {"trials/s": total / seconds, "p99 lease ms": p99}
-
-
-async def fill(database: str, name: str, stored: int) -> None:
-    """Give a study its past."""
-    study = await statement(database, "select id from studies where name = $1", name)
-    names = ["loss", "train_loss"]
-    await statement(database, "insert into metric_sets (names) values ($1) on conflict do nothing", names)
-    metric_set = await statement(database, "select id from metric_sets where names = $1", names)
-    if stored:
-        await statement(database, FILL, study, stored, metric_set)
-    await statement(database, "update studies set made = $2, counted = $2 where id = $1", study, stored)
-    await statement(database, "vacuum analyze")
 
 
 async def work(

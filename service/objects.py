@@ -21,7 +21,7 @@ AWAY = "The artifact store does not answer as it should: try again in a moment."
 
 @contextmanager
 def _passing(*, may_lack: bool = False) -> Iterator[None]:
-    """Whatever an object store says is a fault of it that may pass, but that there is no object where one `may_lack`."""
+    """Whatever a store says is a fault of it that may pass, but that there is no object where one `may_lack`."""
     try:
         yield
     except Exception as error:  # s3fs and botocore have no root of their own
