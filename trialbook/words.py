@@ -98,7 +98,7 @@ def limits(study: Study) -> list[tuple[int, int, str]]:
 
 def time_left(study: Study, now: datetime) -> str:
     """`about 4 min left` at the pace so far; nothing where no pace is known."""
-    over = finished(study)
+    over = finished(study) + study.counts["paused"]  # which gave their workers back, most of them for good
     working = study.state == "running" and study.workers > 0
     if not working or study.started_at is None or not study.n_trials or not 0 < over < study.n_trials:
         return ""
