@@ -4,18 +4,12 @@ The only place that knows how service.search fits one. Slow (seconds at most): m
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.dashboard.figures.protocol import Tried, axes, heading, item
 from trialbook.errors import FieldError, Invalid
 from trialbook.space import Categorical, Float, Int
 from trialbook.spec import StudySpec
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
 
 LINE, MAP = 81, 31  # points along an axis, where it has more values than that
 FEWEST = 3  # trials of which a process says anything
@@ -97,12 +91,12 @@ def _believed(
     scale = scores.scale(raw)
     features, targets = encoding.features(encoding.rows(one.params for one in observed)), scale.target(raw)
     process = gaussian.condition(gaussian.fit(features, targets), features, targets[:, None])
-    base = np.array(spec.space.to_row(best.params))
+    base = spec.space.to_row(best.params)
     places = [spec.space.names.index(name) for name in names]
     for name in names:
         _activate(spec, name, base)
     shape = tuple(len(column) for column in reversed(columns))
-    rows = np.repeat(base[None, :], int(np.prod(shape)), axis=0)
+    rows = np.repeat(np.array(base)[None, :], int(np.prod(shape)), axis=0)
     for place, grid in zip(places, np.meshgrid(*columns), strict=True):
         rows[:, place] = grid.ravel()
     means, deviations = process.predict(encoding.features(encoding.rounded(rows)))
@@ -111,10 +105,10 @@ def _believed(
     return values.reshape(shape).tolist(), spreads.reshape(shape).tolist()
 
 
-def _activate(spec: StudySpec, name: str, row: "Array") -> None:
+def _activate(spec: StudySpec, name: str, row: list[float]) -> None:
     """Give a parameter's parents values under which it counts."""
     for parent, values in (spec.space[name].when or {}).items():
-        point = spec.space.from_row(row.tolist())
+        point = spec.space.from_row(row)
         if point.get(parent) not in values:
             row[spec.space.names.index(parent)] = spec.space[parent].to_unit(values[0])
         _activate(spec, parent, row)
