@@ -12,7 +12,7 @@ PAUSED = "the study is paused; the trial went back to the queue"
 RELEASED = "released by its worker"
 BY_USER = "cancelled by a user"
 OPEN = ("waiting", "running")
-STATES = ("waiting", "running", "complete", "pruned", "failed", "cancelled")
+STATES = ("waiting", "running", "paused", "complete", "pruned", "failed", "cancelled")
 METRIC = "loss"
 
 
@@ -370,6 +370,8 @@ class Study:
             if ended.finish is None:
                 return LOST
             return Told(content=ended.answer) if ended.finish == sent else Told(409, "already-finished")
+        if body["state"] == "paused":
+            return Told(422, "invalid")  # nobody was told to
         value = number(body["value"]) if body.get("value") is not None else self._measured(trial, body["state"])
         if value is None and body["state"] == "complete":
             return Told(422, "invalid")

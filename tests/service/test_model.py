@@ -74,7 +74,7 @@ kinds = st.fixed_dictionaries(
     }
 )
 finishes = st.fixed_dictionaries(
-    {"state": st.sampled_from(["complete", "complete", "pruned", "failed"])},
+    {"state": st.sampled_from(["complete", "complete", "complete", "pruned", "failed", "paused"])},
     optional={
         "value": values,
         "error": st.just("planned"),
