@@ -17,7 +17,7 @@ PACKED = ("text/", "application/javascript", "image/svg+xml")
 
 
 class PackedFiles(StaticFiles):
-    """Files of a folder, as gzip where the client says that it takes it."""
+    """Files of a folder, as gzip where the client says that it takes it and wants the whole."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """One file. Raises HTTPException where there is none."""
@@ -25,7 +25,8 @@ class PackedFiles(StaticFiles):
         if not isinstance(found, FileResponse) or not (found.media_type or "").startswith(PACKED):
             return found
         found.headers["vary"] = "accept-encoding"
-        if not _takes_gzip(Headers(scope=scope)) or int(found.headers["content-length"]) < WORTH:
+        asked = Headers(scope=scope)
+        if not _takes_gzip(asked) or "range" in asked or int(found.headers["content-length"]) < WORTH:
             return found
         body = await asyncio.to_thread(_packed, str(found.path), found.headers["etag"])
         kept = {name: found.headers[name] for name in ("last-modified", "vary")}

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import text
 
 from service import auth
@@ -174,7 +175,8 @@ async def test_without_authentication_nobody_signs_in(serve):
 
 
 async def test_every_page_but_the_login_asks_who_looks(serve):
-    routes = [route for page in PAGES for route in page.router.routes if route.path not in OPEN]
+    found = (route for page in PAGES for route in iter_route_contexts(page.router.routes))
+    routes = [route for route in found if route.path not in OPEN]
     async with serve() as client:
         await submit(client)
         for route in routes:

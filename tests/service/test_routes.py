@@ -62,6 +62,7 @@ TABLE = {  # who may use what; a route that is not in it fails the test
     ("DELETE", f"{API}/tokens/{{id}}"): ADMINS,
     ("GET", "/"): READERS,
     ("GET", "/studies/new"): SUBMITTERS,
+    ("POST", "/studies/new/draft"): SUBMITTERS,
     ("GET", "/studies/{name}"): READERS,
     ("GET", "/studies/{name}/trials/{number}"): READERS,
     ("POST", "/studies/{name}/notes/preview"): SUBMITTERS,

@@ -29,7 +29,7 @@ UNPICKLING = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "clou
 RUNNING = {"eval", "exec", "compile", "__import__"}
 SAFE_YAML = {"safe_load", "SafeLoader", "CSafeLoader"}
 FETCHING = {"requests", "aiohttp", "urllib3", "httpx", "urllib.request", "http.client", "ftplib"}
-OWN_PIPE = "service/fits.py"  # a process and its own child, over pipes that nobody else has
+OWN_PIPE = "service/children.py"  # a process and its own child, over pipes that nobody else has
 
 
 @pytest.fixture
