@@ -101,8 +101,10 @@ FAULTS: dict[str, tuple[Edit, ...]] = {
     "request id ignored": (
         Edit(
             "store/granting.py",
-            '"request_id": request.request_id}\n\n\ndef _granted',
-            '"request_id": request.request_id + str(__import__("random").random())}\n\n\ndef _granted',
+            "return {name: getattr(request, name) for name in names}\n\n\ndef _granted",
+            "asker = {name: getattr(request, name) for name in names}\n"
+            '    return asker | {"request_id": request.request_id + str(__import__("random").random())}\n\n\n'
+            "def _granted",
         ),
     ),
     "rewind forgotten": (Edit("store/granting.py", "(c.step is null or r.step > c.step)", "false"),),
@@ -157,8 +159,10 @@ FAULTS: dict[str, tuple[Edit, ...]] = {
         ),
         Edit(
             "reports.py",
-            'if recorded.prune_reason is not None:\n        return _decision(context, "prune", recorded.prune_reason)',
-            'if judged.prune_reason is not None:\n        return _decision(context, "prune", judged.prune_reason)',
+            "if recorded.prune_reason is not None:\n"
+            '        return _decision(context, "pause" if recorded.pauses else "prune", recorded.prune_reason)',
+            "if judged.prune_reason is not None:\n"
+            '        return _decision(context, "pause" if judged.pauses else "prune", judged.prune_reason)',
         ),
     ),
     "lease's id without the attempt": (
