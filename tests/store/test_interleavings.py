@@ -18,9 +18,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from service import auth
+from service import auth, promoting
 from service.app import create_app, tick_for_ever
 from service.leases import lease_id
+from service.retention import keep_for_ever
 from service.settings import Settings
 from service.store import closing, granting, tables
 from service.store.database import dsn_of
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.slow
 API = "/api/v1"
 NUMBERS = itertools.count()
 MOST = 40  # statements of one write, far more than any has
+CLOCKWORK = (tick_for_ever.__code__, keep_for_ever.__code__)
 
 SNAPSHOT = """
     select json_build_object(
@@ -295,8 +297,8 @@ def house(runner: asyncio.Runner, make_database: Any, tmp_path_factory: Any) -> 
         await watch.execute(f"alter database {make_url(url).database} set synchronous_commit = off")  # only for speed
         await life.__aenter__()
         for task in asyncio.all_tasks():
-            if task.get_coro().cr_code is tick_for_ever.__code__:  # type: ignore[union-attr]
-                task.cancel()  # time alone changes nothing here
+            if task.get_coro().cr_code in CLOCKWORK:  # type: ignore[union-attr]
+                task.cancel()  # time alone changes nothing here: no lease expires, no checkpoint is dropped
         context = app.state.context
         context.db = SteppedDatabase(url)
         context.sets = MetricSets(context.db)
@@ -362,7 +364,7 @@ def test_a_study_is_not_completed_over_a_trial_that_a_larger_budget_has_just_mad
         await db.run(text("update trials set state = 'complete' where study_id = :study"), {"study": study})
         async with db.begin() as connection:
             await closing.hold(connection, study)
-            completing = asyncio.create_task(closing.settle(db, study))
+            completing = asyncio.create_task(promoting.settle(house.context, study))
             await house.schedules.done_or_waiting(completing, 1)
             await connection.run(text("update studies set n_trials = 2 where id = :study"), {"study": study})
             taken = await granting.take_numbers(connection, study, 1)
