@@ -80,6 +80,22 @@ def test_a_better_trial_changes_best_value_history_and_table(page, client):
     wait_for_dots(page, 3)  # it was not seen, so not drawn, when the third one came
 
 
+def test_keys_show_themselves_and_lead_to_tabs_and_pages(page, client):
+    page.goto(f"{client.url}/studies/study")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Curves")
+    page.keyboard.press("/")
+    page.keyboard.type("gw2?")
+    expect(page.get_by_role("searchbox")).to_have_value("gw2?")
+    page.get_by_role("searchbox").blur()
+    page.keyboard.press("g")
+    page.keyboard.press("w")
+    page.wait_for_url("**/workers")
+
+
 def test_the_open_tab_stands_in_the_address(page, client):
     page.goto(f"{client.url}/studies/study")
     tabs = page.get_by_role("tab")
