@@ -42,7 +42,7 @@ def test_attempts_become_bars_as_they_begin_and_end(page: Page, client):
     page.wait_for_function(BARS, arg='["complete"]')
     expect(page.locator("#timeline-idle")).to_have_text("Workers were idle 0 % of the time.")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")  # once the chart has followed
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")  # once the chart has followed
     page.locator("#timeline canvas").click(position=page.wait_for_function(BAR).json_value())
     page.wait_for_url(f"{client.url}/studies/tabs/trials/0")
 
