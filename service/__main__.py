@@ -291,16 +291,18 @@ def _existing(**flags: Any) -> Settings:  # Any: each flag's own type
 
 @contextmanager
 def _ended_gently() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does, so that nothing half done is left."""
+    """SIGTERM and Ctrl-C end the work at once, so that nothing half done is left. (asyncio's own handler of the latter
+    waits for the next await, and a long copy has none.)"""
 
-    def end(*_: object) -> None:
-        sys.exit(128 + signal.SIGTERM)
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ export function create(panel, study) {
   let before = ""; // the notes as they were when the editing began
 
   edit.addEventListener("click", () => open().catch(study.failed));
+  edit.disabled = false; // before, nobody would hear it
   drop.addEventListener("click", close);
   preview.addEventListener("click", () => look(preview.ariaPressed !== "true").catch(tell));
   text.addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey) && event.key === "Enter" && form.requestSubmit());
