@@ -9,29 +9,17 @@ import math
 import sys
 from collections.abc import Sequence
 
-from service.pruning.asha import passed, rungs
-from service.pruning.protocol import Own, Rivals, Verdict
-from service.pruning.words import Words, finite, trials
-from trialbook.spec import ASHAPruner
+from service.pruning.asha import ASHA
+from service.pruning.protocol import Own, Verdict
+from service.pruning.words import finite, trials
 
 
-class Promotion:
+class Promotion(ASHA):
     """The rungs are ASHA's. Of the n trials that have come to one, n // reduction_factor go on: none of the first few.
 
     Whether a paused trial is to be promoted is the same question asked again: `judge` with the rivals of now, where
     those that are paused with the same score stand behind it.
     """
-
-    rivals: Rivals = "all"
-
-    def __init__(self, options: ASHAPruner, words: Words) -> None:
-        self._factor = options.reduction_factor
-        self._rungs = rungs(options)
-        self._words = words
-
-    def milestone(self, step: int, previous_step: int | None, number: int = 0) -> int | None:
-        """The step at which the highest rung passed since `previous_step` begins."""
-        return passed(self._rungs, step, previous_step)
 
     def judge(self, own: Own, rivals: Sequence[float]) -> Verdict:
         """Pause what is not among the best 1/reduction_factor at this rung; prune what has diverged."""
@@ -44,7 +32,7 @@ class Promotion:
         bar = min(sorted(map(finite, rivals))[kept - 1], sys.float_info.max)  # any finite score is below infinity
         if own.score < bar:
             return Verdict(False, compared=self._words.value(bar))
-        return Verdict(True, self._reason(own, bar, kept, total), self._words.value(bar), pauses=True)
+        return Verdict(True, self._reason(own, bar, kept, len(rivals)), self._words.value(bar), pauses=True)
 
     def prunes(self, own: Own, compared: float | None) -> bool:
         """What `judge` decided: without a bar there were too few rivals."""
@@ -53,9 +41,9 @@ class Promotion:
     def _too_few(self, own: Own, total: int) -> str:
         return f"the best of {self._factor} trials goes on from step {own.milestone}, and {trials(total)} came so far"
 
-    def _reason(self, own: Own, bar: float, kept: int, total: int) -> str:
+    def _reason(self, own: Own, bar: float, kept: int, others: int) -> str:
         value, compared = self._words.apart(own.score, bar)
         best = "the best" if kept == 1 else f"the best {kept}"
         side = "less" if self._words.sign == 1 else "more"
-        of = f"of {trials(total)} at step {own.milestone}"
+        of = f"of {trials(others + 1)} at step {own.milestone}"
         return f"{self._words.metric} {value} is not among {best} {of}: {side} than {compared} is needed"

@@ -1,8 +1,9 @@
 // The value over two parameters as a map in bands, the trials on it. Blank where nothing like it was tried.
 
-import { layouts, paramAxis, place } from "./axes.js";
-import { mount, token, tooltip } from "./charts.js";
+import { place } from "./axes.js";
+import { token, tooltip } from "./charts.js";
 import { mix } from "./colours.js";
+import { createPair, pairAxes } from "./pair.js";
 import { words } from "./slices.js";
 
 const BANDS = 10; // each of the same share of the map
@@ -13,43 +14,7 @@ const BANDS = 10; // each of the same share of the map
  *   y: import("./axes.js").Parameter|null, grid: (number|null)[][], items: import("./slices.js").Item[]}} Contour
  * @param {HTMLElement} element @param {{open: (number: number) => void}} page
  */
-export function createContour(element, page) {
-  /** @type {Contour|null} */
-  let found = null;
-  /** @type {Set<number>|null} */
-  let picks = null;
-  const { chart, draw, option } = mount(element, () => {
-    if (!found?.x || !found.y) return { series: [] };
-    fits(found.x.name, found.y.name);
-    return whole(found, picks);
-  });
-  const fits = layouts(() => chart);
-  chart.on("click", (event) => event.data?.trial !== undefined && page.open(event.data.trial));
-  return {
-    chart,
-    option,
-    /** @param {Contour} data */
-    set(data) {
-      found = data;
-      draw();
-    },
-    /** @param {Set<number>|null} numbers the trials to show over the others, null for all */
-    pick(numbers) {
-      picks = numbers;
-      draw();
-    },
-  };
-}
-
-/** The axes of a pair of parameters, each named at its side. @param {{x: any, y: any}} found */
-export function pairAxes({ x, y }) {
-  const named = { nameLocation: "middle", nameTextStyle: { color: token("--ink"), fontSize: 12 }, splitLine: { show: false } };
-  return {
-    grid: { left: 84, right: 20, top: 16, bottom: 52 },
-    xAxis: paramAxis(x, { ...named, name: x.name, nameGap: 30 }),
-    yAxis: paramAxis(y, { ...named, name: y.name, nameGap: 64 }, 9),
-  };
-}
+export const createContour = (element, page) => createPair(element, page, whole);
 
 function whole(found, picks) {
   return {

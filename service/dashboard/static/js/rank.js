@@ -1,9 +1,9 @@
 // Two parameters against each other, each trial coloured by its rank: where the best and where the worst ones are.
 
-import { layouts, place } from "./axes.js";
-import { mount, token, tooltip } from "./charts.js";
+import { place } from "./axes.js";
+import { token, tooltip } from "./charts.js";
 import { mix } from "./colours.js";
-import { pairAxes } from "./contour.js";
+import { createPair, pairAxes } from "./pair.js";
 import { words } from "./slices.js";
 
 /**
@@ -12,33 +12,7 @@ import { words } from "./slices.js";
  *   items: (import("./slices.js").Item & {rank: number})[]}} Ranks
  * @param {HTMLElement} element @param {{open: (number: number) => void}} page
  */
-export function createRank(element, page) {
-  /** @type {Ranks|null} */
-  let found = null;
-  /** @type {Set<number>|null} */
-  let picks = null;
-  const { chart, draw, option } = mount(element, () => {
-    if (!found?.x || !found.y) return { series: [] };
-    fits(found.x.name, found.y.name);
-    return whole(found, picks);
-  });
-  const fits = layouts(() => chart);
-  chart.on("click", (event) => event.data?.trial !== undefined && page.open(event.data.trial));
-  return {
-    chart,
-    option,
-    /** @param {Ranks} data */
-    set(data) {
-      found = data;
-      draw();
-    },
-    /** @param {Set<number>|null} numbers the trials to show over the others, null for all */
-    pick(numbers) {
-      picks = numbers;
-      draw();
-    },
-  };
-}
+export const createRank = (element, page) => createPair(element, page, whole);
 
 function whole(found, picks) {
   const { x, y } = found;
