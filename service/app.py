@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
+from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -133,11 +134,18 @@ def _add_stream(app: FastAPI) -> None:
         response_class=StreamingResponse,
         responses=contents("text/event-stream"),
     )
-    async def stream_events(study: str, request: Request, context: Ctx, holder: Reader) -> StreamingResponse:
-        """Each change as it happens (text/event-stream), resumable by Last-Event-ID."""
+    async def stream_events(
+        study: str,
+        request: Request,
+        context: Ctx,
+        holder: Reader,
+        since: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> StreamingResponse:
+        """Each change as it happens (text/event-stream), resumable by Last-Event-ID, or by `since` where a client can
+        send no header."""
         key = await find(context, holder, study)
         context.load.check("streams")  # while it can still be said; the stream itself counts as one
-        frames = stream(context, key.id, request.headers.get("last-event-id"), partial(is_welcome, request))
+        frames = stream(context, key.id, request.headers.get("last-event-id") or since, partial(is_welcome, request))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 

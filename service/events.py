@@ -37,6 +37,11 @@ def parse_cursor(secret: bytes, last_event_id: str | None) -> Cursor | None:
     return Cursor(int(match[1]), min(int(match[2]), LAST)) if match is not None and known else None
 
 
+async def place(context: Context, study_id: int) -> str:
+    """Where a study's stream stands now, as a Last-Event-ID: what is read after this lacks nothing told before it."""
+    return _place(context, await store.latest(context.db, study_id))
+
+
 async def _always() -> bool:
     return True
 
@@ -108,5 +113,9 @@ async def _read_about(context: Context, study_id: int, found: Sequence[Event]) -
     return about
 
 
+def _place(context: Context, cursor: Cursor) -> str:
+    return f"{cursor}-{ids.mark(context.secret, KIND)}"
+
+
 def _frame(context: Context, kind: str, cursor: Cursor, data: dict[str, Any]) -> str:
-    return f"id: {cursor}-{ids.mark(context.secret, KIND)}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
+    return f"id: {_place(context, cursor)}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from service.auth import ANYONE, session_cookie
 from service.dashboard import words
 from service.dashboard.markdown import render_markdown
+from service.dashboard.modules import modules
 from service.store.tokens import Holder
 
 FOLDER = Path(__file__).parent
@@ -22,6 +23,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.globals["words"] = words
+ENVIRONMENT.globals["modules"] = modules
 ENVIRONMENT.filters["markdown"] = render_markdown
 
 SECTIONS = (("/", "Studies"), ("/workers", "Workers"), ("/datasets", "Data"))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from service import studies
+from service import events, studies
 from service.api.bodies import Ctx
 from service.auth import Reader
 from service.context import Context
@@ -68,6 +68,7 @@ class StudyPage:
     may_change: bool
     tabs: dict[str, str]
     tab: str
+    place: str  # where the stream of events stood before all this was read
 
     @property
     def param_names(self) -> str:
@@ -78,11 +79,13 @@ class StudyPage:
 @router.get("/studies/{name}")
 async def study_page(name: str, request: Request, context: Ctx, holder: Reader) -> HTMLResponse:
     """A study: how good, still getting better, what next."""
+    key = await studies.find(context, holder, name)
+    place = await events.place(context, key.id)
     study = await studies.read(context, holder, name)
-    found = await _improvements(context, (await studies.find(context, holder, name)).id, study)
+    found = await _improvements(context, key.id, study)
     url = str(request.base_url).rstrip("/")
     tab = request.query_params.get("tab", "")
-    page = study_view(study, found, url, datetime.now(UTC), tab, may_change=holder.role != "viewer")
+    page = study_view(study, found, url, datetime.now(UTC), tab, place=place, may_change=holder.role != "viewer")
     return render(request, "study.html", page)
 
 
@@ -99,7 +102,7 @@ async def _improvements(context: Context, study_id: int, study: Study) -> list[I
 
 
 def study_view(
-    study: Study, found: list[Improvement], url: str, now: datetime, tab: str, *, may_change: bool
+    study: Study, found: list[Improvement], url: str, now: datetime, tab: str, *, place: str, may_change: bool
 ) -> StudyPage:
     """All that the study's template needs."""
     spec = StudySpec.model_validate(study.spec)
@@ -123,4 +126,5 @@ def study_view(
         may_change=may_change,
         tabs=TABS,
         tab=tab if tab in TABS else next(iter(TABS)),
+        place=place,
     )

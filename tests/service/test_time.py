@@ -53,6 +53,8 @@ def test_a_stream_goes_on_from_the_place_of_its_first_words(serve):
             await lease(client)
             again = await client.get("/api/v1/studies/study/events", headers={"last-event-id": place})
             assert again.text == "", "neither hello nor reset: the place is known"
+            again = await client.get("/api/v1/studies/study/events", params={"since": place})
+            assert again.text == "", "from a client that can send no header"
             largest = place.replace(place.split("-")[1], "9" * 19)
             assert (await client.get("/api/v1/studies/study/events", headers={"last-event-id": largest})).text == ""
 

@@ -10,8 +10,10 @@ const AGAIN = 3000; // milliseconds until a stream that the server refused is as
  * @param {string} name the study's
  * @param {Record<string, (data: any) => void> & {fresh: () => void}} handlers one by kind of event; `fresh` is called
  *   whenever what happened before is unknown: read everything anew, later events continue from there
+ * @param {string} [since] where the stream stood before this page was made: what happened since is told, so that
+ *   nothing need be read again
  */
-export function listen(name, handlers) {
+export function listen(name, handlers, since) {
   /** @type {EventSource|null} */
   let source = null;
   let last = new Date();
@@ -24,7 +26,9 @@ export function listen(name, handlers) {
 
   function open() {
     close();
-    source = new EventSource(`/api/v1/studies/${encodeURIComponent(name)}/events`);
+    const query = since && !document.hidden ? `?${new URLSearchParams({ since })}` : "";
+    since = ""; // who comes back later reads everything anew
+    source = new EventSource(`/api/v1/studies/${encodeURIComponent(name)}/events${query}`);
     for (const kind of ["hello", "reset"]) source.addEventListener(kind, () => {
       heard();
       handlers.fresh();

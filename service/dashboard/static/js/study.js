@@ -7,7 +7,7 @@ import { failed, reading, refresh, wireCopies, works } from "./parts.js";
 import { createTabs } from "./tabs.js";
 
 const root = document.getElementById("study");
-const { name, metric, direction } = root.dataset;
+const { name, metric, direction, place } = root.dataset;
 const base = `/api/v1/studies/${encodeURIComponent(name)}`;
 
 /**
@@ -51,7 +51,8 @@ listen(name, {
   },
   report: (event) => tabs.tell("report", event),
   artifact: (event) => tabs.tell("artifact", event),
-});
+}, place);
+tabs.fresh();
 
 const dialog = document.getElementById("really");
 const extend = createExtend(base, readHead);

@@ -3,6 +3,8 @@
 
 import { remember } from "./address.js";
 
+const AGAIN = 3000; // milliseconds until what failed to be read is read again
+
 /**
  * What a tab's module exports is `create(panel, study)`, which returns this. `fresh` reads everything anew; events that
  * come while it reads are told after it, so that nothing falls between. `picked` is told which trials were picked out.
@@ -45,6 +47,7 @@ export function createTabs(list, study, said) {
     } catch (error) {
       tab.isStale = true;
       said.failed(error);
+      setTimeout(() => tab.isStale && tab === tabs.get(open) && renew(tab), AGAIN);
     }
     tab.isReading = false;
     for (const [kind, event] of tab.late.splice(0)) tab.made?.[kind]?.(event);
