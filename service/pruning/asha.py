@@ -18,7 +18,8 @@ class ASHA:
 
     Decides at a rung as Optuna's SuccessiveHalvingPruner, which counts s units: what does not go on is over, and until
     reduction_factor trials are there, only the best of them goes on. A report that leaps over rungs is judged at the
-    highest one; there is none at max_resource or beyond.
+    highest one; there is none at max_resource or beyond. What has diverged, infinite values too, never goes on, and
+    counts among those that came.
     """
 
     rivals: Rivals = "all"

@@ -1,7 +1,8 @@
 """Median and percentile pruning: a trial's best value so far against completed trials' values at the same step.
 
 Decides as Optuna's PercentilePruner, but: startup trials are counted among those that reached the step; the first
-reports of an interval are compared with each other even where their steps differ; diverged rivals count as the worst.
+reports of an interval are compared with each other even where their steps differ; diverged rivals count as the worst,
+and a value that is not finite prunes its trial, whatever came before.
 """
 
 import math
