@@ -116,6 +116,8 @@ class MetricSets:
         return self._numbers[names]
 
 
+# A batch is judged by where its trial stands: of two at once the second is judged again, and told what is stored.
+#
 # The trial's row is locked by `held`, so reports of one trial come one after another. A step that is there with other
 # values stops the whole batch; one that is there with the same values is left as it is. What another report has stored
 # while this one waited for the row is not seen by `held`, but by the insert, which then fails on purpose.
@@ -139,6 +141,7 @@ RECORD = text("""
             prune_step = coalesce(t.prune_step, :prune_step), prune_reason = coalesce(t.prune_reason, :prune_reason),
             pauses = t.pauses or (t.prune_step is null and :pauses)
         where t.id = :trial and t.attempt = :attempt and t.state = 'running'
+            and t.last_step is not distinct from cast(:last_step as int)
             and not exists (
                 select from sent join reports r on r.trial_id = :trial and r.step = sent.step
                 where r.metric_set <> sent.metric_set or r.vals <> sent.vals
@@ -187,7 +190,8 @@ async def record(
     """Store steps under a lease and renew it; with a prune_reason the last of them is where the trial is pruned
     (with `pauses`, for now).
 
-    None: nothing was stored, since the lease is lost, the trial no longer runs, or a step is there with other values.
+    None: nothing was stored, since the lease is lost, the trial no longer runs or has come further than `place` says,
+    or a step is there with other values.
     """
     names = [tuple(sorted(step.metrics)) for step in steps]
     vals = [step.metrics[name] for step, known in zip(steps, names, strict=True) for name in known]
@@ -195,6 +199,7 @@ async def record(
     asked: dict[str, Any] = {
         "trial": trial,
         "attempt": attempt,
+        "last_step": place.last_step,
         "ttl": ttl,
         "vals": vals,
         "steps": [step.step for step in steps],

@@ -41,9 +41,10 @@ SNAPSHOT = """
             where id = $1),
         'trials', (select json_agg(json_build_array(number, state, attempt, failures, worker, value, score, reason,
             error, last_step, best_score, prune_step, attributes, lease_until is null, finished_at is null,
-            finish_seq is null) order by number) from trials where study_id = $1),
+            finish_seq is null, pauses, rung) order by number) from trials where study_id = $1),
         'attempts', (select json_agg(json_build_array(t.number, a.attempt, a.worker, a.outcome, a.resume_step, a.error,
-            a.ended_at is null) order by t.number, a.attempt)
+            a.ended_at is null, a.paused_step, a.paused_rung, a.paused_score, a.paused_seq is null,
+            a.promoted_at is null, a.promoted_against) order by t.number, a.attempt)
             from attempts a join trials t on t.id = a.trial_id where t.study_id = $1),
         'reports', (select json_agg(json_build_array(t.number, r.step, r.attempt, r.vals) order by t.number, r.step)
             from reports r join trials t on t.id = r.trial_id where t.study_id = $1),
@@ -72,30 +73,34 @@ COPY = f"""
         insert into studies (name, {STUDY}) select $2, {STUDY} from studies where id = $1 returning id
     ), trial as (
         insert into trials (study_id, {TRIAL}) select made.id, {TRIAL} from made, trials where study_id = $1
-        returning id
+        returning id, number
+    ), pair as (
+        select old.id as old, trial.id as new from trials old join trial using (number) where old.study_id = $1
     ), attempt as (
-        insert into attempts (trial_id, request_id, {ATTEMPT}) select trial.id, $2, {ATTEMPT} from trial, attempts
-        where trial_id in (select id from trials where study_id = $1)
+        insert into attempts (trial_id, request_id, {ATTEMPT}) select new, $2 || old, {ATTEMPT}
+        from pair join attempts on trial_id = old
     ), report as (
-        insert into reports (trial_id, study_id, {REPORT}) select trial.id, made.id, {REPORT} from made, trial, reports
-        where study_id = $1
+        insert into reports (trial_id, study_id, {REPORT}) select new, made.id, {REPORT}
+        from made, pair join reports on trial_id = old
     ), event as (
         insert into events (study_id, {EVENT}) select made.id, {EVENT} from made, events where study_id = $1
         order by events.id
     )
-    select made.id as study_id, trial.id as trial_id from made, trial
+    select made.id as study_id, array_agg(trial.id order by number) as trials from made, trial group by made.id
 """  # noqa: S608  # column names of our own
 
 
 @dataclass
 class Place:
-    """A study with one running trial that has a report, and its lease; each schedule has one of its own."""
+    """A study with one running trial that has a report, and its lease; each schedule has one of its own. Where trials
+    pause, a rival has its lease of another trial."""
 
     client: httpx.AsyncClient
     study: str
     study_id: int
     trial_id: int
     lease: str
+    rival: str = ""
 
     async def post(self, path: str, body: Any = None) -> Any:
         return told(await self.client.post(f"{API}{path}", json=body))
@@ -128,6 +133,10 @@ class Place:
     async def report(self, **losses: float) -> Any:
         reports = [{"step": int(step[1:]), "metrics": {"loss": loss}} for step, loss in losses.items()]
         return await self.under_lease("reports", {"reports": reports})
+
+    async def worse(self) -> Any:
+        """What the rival reports, so that the trial is among the best."""
+        return await Place(self.client, self.study, self.study_id, 0, self.rival).report(_0=0.9)
 
 
 KEPT = ("number", "state", "attempt", "value", "worker", "reason", "error", "decision", "leases", "step", "sha256")
@@ -166,6 +175,15 @@ OTHERS = {  # the same, with other contents or in another place: paired where th
     "later report": lambda place: place.report(_2=0.3),
     "resume study": lambda place: place.of_study("resume"),
 }
+PAUSES = {  # of a trial that was told to pause, or that is paused
+    "pause": lambda place: place.under_lease("finish", {"state": "paused"}),
+    "pause again": lambda place: place.under_lease("finish", {"state": "paused"}),
+    "told again": lambda place: place.report(_0=0.5, _1=0.4),
+    "worse": lambda place: place.worse(),
+}
+ALL = WRITES | OTHERS | PAUSES
+TOLD = ("pause", "worse", "told again", "lease", "release", "fail", "cancel trial", "cancel study")
+PAUSED = ("pause again", "lease", "cancel trial")
 ASKS = {"lease", "make", "lease two", "first lease"}
 ENDS = ("cancel study", "delete study", "pause study", "extend")
 ROOM = {"make", "lease two", "first lease", "target", "cancel study", "pause study", "extend"}
@@ -176,6 +194,9 @@ PAIRS = [
     *itertools.chain(*(((one, "make"), ("make", one)) for one in WRITES)),
     *itertools.chain(*(((one, other), (other, one)) for one in ENDS for other in ("lease two", "first lease"))),
     *(("bad report", "later report"), ("later report", "bad report")),
+    ("pause", "pause"),
+    *itertools.chain(*((("pause", one), (one, "pause")) for one in TOLD[1:])),
+    *itertools.chain(*((("worse", one), (one, "worse")) for one in PAUSED)),
 ]
 
 
@@ -191,15 +212,38 @@ class House:
 
     async def place(self, pair: tuple[str, ...]) -> Place:
         """A fresh place that suits these writes: a copy of one that was made by requests."""
+        if PAUSES.keys() & {*pair}:
+            return await self.pausing_place(is_paused="pause" not in pair)
         budget = {"n_trials": 2 if ROOM & {*pair} else 1} | ({"target_value": 0.2} if "target" in pair else {})
         begun, expired = "first lease" not in pair, bool({"lease", "lease two"} & {*pair})
         kind = json.dumps([budget, begun, expired])
         if kind not in self.templates:
             self.templates[kind] = await self.template(budget, begun=begun, expired=expired)
+        return await self.copy(self.templates[kind])
+
+    async def copy(self, template: int) -> Place:
         name = f"study-{next(NUMBERS)}"
-        row = await self.watch.fetchrow(COPY, self.templates[kind], name)
-        lease = lease_id(self.context.secret, row["trial_id"], 1)
-        return Place(self.client, name, row["study_id"], row["trial_id"], lease)
+        row = await self.watch.fetchrow(COPY, template, name)
+        leases = [lease_id(self.context.secret, trial, 1) for trial in row["trials"]]
+        return Place(self.client, name, row["study_id"], row["trials"][0], *leases[:2])
+
+    async def pausing_place(self, *, is_paused: bool = False, is_told: bool = True) -> Place:
+        """A place whose trial was told to pause at step 0, or is paused there, or has not come there."""
+        kind = f"pausing {is_paused} {is_told}"
+        if kind not in self.templates:
+            name = f"template-{next(NUMBERS)}"
+            pruner = {"name": "asha", "reduction_factor": 2, "max_resource": 4, "promote": True}
+            await self.client.post(f"{API}/studies", json=spec(name=name, budget={"n_trials": 3}, pruner=pruner))
+            asked = {"request_id": f"first-{name}", "worker": "first", "trainers": ["external"], "study": name}
+            asked |= {"count": 2, "can_pause": True}
+            one, other = (await self.client.post(f"{API}/leases", json=asked)).json()["leases"]
+            place = Place(self.client, name, 0, 0, one["lease"], other["lease"])
+            if is_told:
+                assert (await place.report(_0=0.5))[2]["decision"] == "pause"
+            if is_paused:
+                assert (await PAUSES["pause"](place))[2]["state"] == "paused"
+            self.templates[kind] = int(await self.watch.fetchval("select id from studies where name = $1", name))
+        return await self.copy(self.templates[kind])
 
     async def template(self, budget: dict[str, Any], *, begun: bool, expired: bool) -> int:
         """The study of a place: with a running trial that has a report, or with nothing but an enqueued point."""
@@ -224,13 +268,13 @@ class House:
         """What is left and answered where one write follows the other."""
         if pair not in self.orders:
             place = await self.place(pair)
-            answers = [await (WRITES | OTHERS)[name](place) for name in pair]
+            answers = [await ALL[name](place) for name in pair]
             self.orders[pair] = await self.left(place), tuple(answers)
         return self.orders[pair]
 
     async def check(self, first: str, second: str) -> None:
         """Run all schedules of a pair, and compare each with the two orders."""
-        one, other = (WRITES | OTHERS)[first], (WRITES | OTHERS)[second]
+        one, other = ALL[first], ALL[second]
         (ahead, answers), (behind, reversed_) = await self.in_order(first, second), await self.in_order(second, first)
         allowed = [(ahead, answers), (behind, reversed_[::-1])]
         allowed += await self.passed_over((first, second))
@@ -258,7 +302,7 @@ class House:
             place, answers = await self.place(pair), []
             for name in order:
                 async with self.schedules.held("trials" if name in ASKS else None, place.trial_id):
-                    answers.append(await (WRITES | OTHERS)[name](place))
+                    answers.append(await ALL[name](place))
             found.append((await self.left(place), tuple(answers if order == pair else answers[::-1])))
         if "delete study" in pair:
             found.append((found[0][0], tuple((200, None, []) if name in ASKS else (204, None, {}) for name in pair)))
@@ -373,6 +417,31 @@ def test_a_study_is_not_completed_over_a_trial_that_a_larger_budget_has_just_mad
             await granting.grant_new(connection, taken, [made], request, 0)
         assert await completing is None
         assert (await house.left(place))["study"][0] == "running"
+
+    runner.run(check())
+
+
+def test_two_copies_of_a_report_are_told_the_one_decision_that_is_stored(runner, house):
+    """Between the judgement of the first and its write a rival comes, with which the second is judged."""
+
+    async def check() -> None:
+        told = set()
+        for before in range(2, MOST):
+            place = await house.pausing_place(is_told=False)
+
+            async def second(place: Place = place) -> Any:
+                await place.worse()
+                return await place.report(_0=0.5)
+
+            answers = await house.schedules.stopped(lambda p=place: p.report(_0=0.5), second, before)
+            if answers is None:
+                break
+            assert answers[0] == answers[1]
+            decision = answers[0][2]["decision"]
+            found = await house.watch.fetchrow("select prune_step, pauses from trials where id = $1", place.trial_id)
+            assert tuple(found) == ((0, True) if decision == "pause" else (None, False))
+            told.add(decision)
+        assert told == {"pause", "continue"}
 
     runner.run(check())
 
