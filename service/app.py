@@ -179,6 +179,7 @@ async def tick(context: Context) -> None:
     """What time alone brings about."""
     await beat(context, tolerated=TOLERATED)
     telling.trials_lost(context.metrics, await sweeping.fail_expired(context.db))
+    await promoting.pause_expired(context)
     await evaluating.give_up_expired(context.db)
     await sweeping.forget_old_events(context.db)
     for study in await sweeping.out_of_time(context.db):

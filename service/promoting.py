@@ -22,6 +22,13 @@ async def promote(context: Context, study_id: int, spec: StudySpec) -> None:
         await _tell(context, spec, await _promote(context.db, study_id, rungs, _pruner(spec)))
 
 
+async def pause_expired(context: Context) -> None:
+    """Pause the trials whose workers were lost after they were told to pause; others may go on by that."""
+    for lost in await store.pause_expired(context.db):
+        telling.trial_paused_alone(context.metrics, lost)
+        await promote(context, lost.study_id, context.spec_of(lost.study_id, lost.spec))
+
+
 async def settle(context: Context, study_id: int) -> Ended | None:
     """Complete a study whose budget is made and whose trials are all over, or paused with no way on; None where that
     is not so."""

@@ -8,6 +8,7 @@ from service.logs import tell
 from service.metrics import Metrics
 from service.store.closing import Ended
 from service.store.granting import Granted
+from service.store.promoting import PausedAlone
 from service.store.sweeping import Lost
 from trialbook.errors import LeaseLost
 from trialbook.wire import Trial
@@ -52,6 +53,14 @@ def attempt_ended(metrics: Metrics, trial: Trial, state: str) -> None:
     else:
         metrics.ended.labels(trial.state).inc()
         tell("trial-ended", **ids, state=trial.state, value=trial.value)
+
+
+def trial_paused_alone(metrics: Metrics, lost: PausedAlone) -> None:
+    """A trial is paused though the worker that was told to pause it was lost."""
+    metrics.expired.inc()
+    metrics.paused.inc()
+    tell("lease-expired", study=lost.study, number=lost.number, attempt=lost.attempt)
+    tell("trial-paused", study=lost.study, number=lost.number, attempt=lost.attempt, value=lost.value, step=lost.step)
 
 
 def trial_promoted(metrics: Metrics, study: str, number: int) -> None:

@@ -137,7 +137,7 @@ EXPIRED = text(
     PICK.replace(
         "{which}",
         """t.state = 'running' and t.lease_until < clock_timestamp()
-            and t.failures + 1 < (s.spec #>> '{trial,max_attempts}')::int""",
+            and t.failures + 1 < (s.spec #>> '{trial,max_attempts}')::int and not t.pauses""",
     )
 )
 AGAIN = text("""

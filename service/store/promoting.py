@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 
 from service.store.database import Database, Transaction
+from service.store.rows import parsed
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,50 @@ PROMOTE = text("""
     )
     select number from promoted
 """)
+
+# The decision was stored with the report that it was made on, and stands without the worker that was told of it.
+PAUSE_EXPIRED = text("""
+    with lost as materialized (
+        select t.id, r.milestone, r.score,
+            r.score * case s.spec #>> '{objective,direction}' when 'maximize' then -1 else 1 end + 0.0 as value
+        from trials t join studies s on s.id = t.study_id cross join lateral (
+            select score, milestone from reports where trial_id = t.id and step = t.prune_step limit 1
+        ) r
+        where t.state = 'running' and t.lease_until < clock_timestamp() and t.pauses
+        for no key update of t skip locked
+    ), paused as (
+        update trials t set state = 'paused', lease_until = null, reason = t.prune_reason, value = lost.value,
+            score = lost.score, finish_seq = nextval('finish_order'), rung = lost.milestone
+        from lost where t.id = lost.id
+        returning t.*
+    ), closed as (
+        update attempts a set ended_at = clock_timestamp(), outcome = 'expired', paused_step = p.prune_step,
+            paused_rung = p.rung, paused_score = p.score, paused_seq = p.finish_seq
+        from paused p where a.trial_id = p.id and a.attempt = p.attempt
+    ), told as (
+        insert into events (study_id, kind, number, state) select study_id, 'trial', number, 'paused' from paused
+    )
+    select p.study_id, s.spec, s.name as study, p.number, p.attempt, p.value, p.prune_step as step
+    from paused p join studies s on s.id = p.study_id
+""")
+
+
+@dataclass(frozen=True)
+class PausedAlone:
+    """A trial that is paused without the worker that was told to pause it, which was lost."""
+
+    study_id: int
+    spec: dict[str, Any]  # Any: the study spec's JSON
+    study: str
+    number: int
+    attempt: int
+    value: float
+    step: int
+
+
+async def pause_expired(db: Database) -> list[PausedAlone]:
+    """Pause the trials that were told to pause and whose leases have expired."""
+    return [PausedAlone(**{**row, "spec": parsed(row["spec"])}) for row in await db.run(PAUSE_EXPIRED)]
 
 
 async def best(db: Database | Transaction, study_id: int, rungs: Sequence[int]) -> list[Paused]:

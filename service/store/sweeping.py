@@ -29,7 +29,7 @@ EXPIRED_FOR_GOOD = text("""
     with lost as materialized (
         select t.id, t.study_id from trials t join studies s on s.id = t.study_id
         where t.state = 'running' and t.lease_until < clock_timestamp()
-            and t.failures + 1 >= (s.spec #>> '{trial,max_attempts}')::int
+            and t.failures + 1 >= (s.spec #>> '{trial,max_attempts}')::int and not t.pauses
         for no key update of t skip locked
     ), over as (
         update trials t set state = 'failed', failures = t.failures + 1, lease_until = null,

@@ -1,12 +1,14 @@
 """Pause and promote over HTTP: who waits at a rung, who goes on from it, and how a study with paused trials ends."""
 
 import asyncio
+import hashlib
 import random
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from service.app import tick
 from service.fits import Fitters
 from service.replaying import replay
 from tests.service.calls import expire, finish, lease, report, submit
@@ -29,6 +31,12 @@ async def decide(client, one, loss, step=0):
 
 async def pause(client, one):
     return await client.post(f"/api/v1/leases/{one['lease']}/finish", json={"state": "paused"})
+
+
+async def keep(client, one):
+    path, digest = f"/api/v1/leases/{one['lease']}/artifacts/checkpoint", hashlib.sha256(b"foo").hexdigest()
+    stored = await client.put(path, params={"sha256": digest, "step": 0}, content=b"foo")
+    assert stored.status_code == 200
 
 
 async def come_to(client, loss, step=0):
@@ -160,10 +168,7 @@ def test_promoted_trial_goes_on_from_its_checkpoint_and_is_not_judged_there_agai
                 one = await ask(client)
                 await decide(client, one, 0.3)
                 if saves:
-                    path = f"/api/v1/leases/{one['lease']}/artifacts/checkpoint"
-                    digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
-                    stored = await client.put(path, params={"sha256": digest, "step": 0}, content=b"foo")
-                    assert stored.status_code == 200
+                    await keep(client, one)
                 await pause(client, one)
             again = await ask(client)
             assert (again["number"], again["resume_step"]) == (0, 0)
@@ -263,6 +268,32 @@ def test_lost_worker_of_a_promoted_trial_is_followed_by_another(serve):
             again = await ask(client)
             assert (again["number"], again["attempt"]) == (lost["number"], 3)
             assert await decide(client, again, 0.9) == "continue"
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_trial_whose_worker_was_lost_after_the_decision_is_paused_all_the_same(serve, keeps):
+    async def check():
+        async with serve() as client:
+            await halve(client, trial={"max_attempts": 1})
+            lost = await ask(client)
+            assert await decide(client, lost, 0.3) == "pause"
+            if keeps:
+                await keep(client, lost)
+            await expire(client)
+            assert (await ask(client))["number"] == 1, "the lost one waits for its turn"
+            await tick(client.app.state.context)
+            paused = await trial(client, 0)
+            assert (paused["state"], paused["value"], paused["attempts"][0]["outcome"]) == ("paused", 0.3, "expired")
+            assert "1 trial came so far" in paused["reason"]
+            late = await pause(client, lost)
+            assert (late.status_code, late.json()["code"]) == (409, "lease-lost")
+            await come_to(client, 0.5)
+            again = await ask(client)
+            assert (again["number"], again["attempt"], again["resume_step"]) == (0, 2, 0 if keeps else None)
+            assert await decide(client, again, 0.2, 1) == "pause", "it is alone at the next rung"
+            assert (await replayed(client)).differences == ()
 
     asyncio.run(check())
 
