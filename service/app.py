@@ -115,7 +115,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         app.include_router(module.router, prefix=BASE)
     for page in PAGES:
         app.include_router(page.router)
-    app.mount("/static", PackedFiles(directory=rendering.FOLDER / "static"), name="static")
+    app.mount("/static", PackedFiles(rendering.FOLDER / "static"), name="static")
     _add_stream(app)
     health.install(app)
     problems.install(app, problem_pages.show)

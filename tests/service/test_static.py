@@ -3,7 +3,10 @@
 import asyncio
 import gzip
 
+import httpx
+
 from service.dashboard.rendering import FOLDER
+from service.static import PackedFiles
 
 CHARTS = "/static/vendor/echarts.min.js"
 BYTES = (FOLDER / "static/vendor/echarts.min.js").read_bytes()
@@ -38,5 +41,20 @@ def test_a_script_that_a_browser_has_is_not_sent_again(serve):
             assert (again.status_code, again.content) == (304, b"")
             assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
             assert (await client.get("/static/none.js")).status_code == 404
+
+    asyncio.run(check())
+
+
+def test_a_file_that_changes_is_read_again(tmp_path):
+    async def check():
+        (tmp_path / "a.css").write_text("a {}")
+        transport = httpx.ASGITransport(PackedFiles(tmp_path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            first = await client.get("/a.css")
+            (tmp_path / "a.css").write_text("b { }")
+            second = await client.get("/a.css", headers={"if-none-match": first.headers["etag"]})
+            head = await client.head("/a.css")
+        assert (first.text, second.text, head.content) == ("a {}", "b { }", b"")
+        assert head.headers == second.headers
 
     asyncio.run(check())
