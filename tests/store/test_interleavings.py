@@ -101,6 +101,7 @@ class Place:
     trial_id: int
     lease: str
     rival: str = ""
+    context: Any = None
 
     async def post(self, path: str, body: Any = None) -> Any:
         return told(await self.client.post(f"{API}{path}", json=body))
@@ -180,10 +181,12 @@ PAUSES = {  # of a trial that was told to pause, or that is paused
     "pause again": lambda place: place.under_lease("finish", {"state": "paused"}),
     "told again": lambda place: place.report(_0=0.5, _1=0.4),
     "worse": lambda place: place.worse(),
+    "lost": lambda place: promoting.pause_expired(place.context),  # the clockwork, its worker's lease being over
 }
 ALL = WRITES | OTHERS | PAUSES
 TOLD = ("pause", "worse", "told again", "lease", "release", "fail", "cancel trial", "cancel study")
 PAUSED = ("pause again", "lease", "cancel trial")
+LOST = ("pause", "told again", "release", "cancel trial")
 ASKS = {"lease", "make", "lease two", "first lease"}
 ENDS = ("cancel study", "delete study", "pause study", "extend")
 ROOM = {"make", "lease two", "first lease", "target", "cancel study", "pause study", "extend"}
@@ -197,6 +200,7 @@ PAIRS = [
     ("pause", "pause"),
     *itertools.chain(*((("pause", one), (one, "pause")) for one in TOLD[1:])),
     *itertools.chain(*((("worse", one), (one, "worse")) for one in PAUSED)),
+    *itertools.chain(*((("lost", one), (one, "lost")) for one in LOST)),
 ]
 
 
@@ -213,7 +217,11 @@ class House:
     async def place(self, pair: tuple[str, ...]) -> Place:
         """A fresh place that suits these writes: a copy of one that was made by requests."""
         if PAUSES.keys() & {*pair}:
-            return await self.pausing_place(is_paused="pause" not in pair)
+            place = await self.pausing_place(is_paused=not {"pause", "lost"} & {*pair})
+            if "lost" in pair:
+                expire = "update trials set lease_until = now() - interval '1 h' where id = $1"
+                await self.watch.execute(expire, place.trial_id)
+            return place
         budget = {"n_trials": 2 if ROOM & {*pair} else 1} | ({"target_value": 0.2} if "target" in pair else {})
         begun, expired = "first lease" not in pair, bool({"lease", "lease two"} & {*pair})
         kind = json.dumps([budget, begun, expired])
@@ -225,7 +233,8 @@ class House:
         name = f"study-{next(NUMBERS)}"
         row = await self.watch.fetchrow(COPY, template, name)
         leases = [lease_id(self.context.secret, trial, 1) for trial in row["trials"]]
-        return Place(self.client, name, row["study_id"], row["trials"][0], *leases[:2])
+        rival = leases[1] if leases[1:] else ""
+        return Place(self.client, name, row["study_id"], row["trials"][0], leases[0], rival, self.context)
 
     async def pausing_place(self, *, is_paused: bool = False, is_told: bool = True) -> Place:
         """A place whose trial was told to pause at step 0, or is paused there, or has not come there."""
