@@ -21,6 +21,7 @@ from trialbook.spec import StudySpec
 from trialbook.wire import Study
 
 UNCHANGED = 10_000.0  # what can't change is told again for so many times as long as it took to read
+MOST = 2000  # trials that the history is drawn of at once, as in static/js/study/history.js
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 # Each tab is templates/study/NAME.html and static/js/study/NAME.js; the first one is open where the address names none.
@@ -69,6 +70,11 @@ class StudyPage:
     tabs: dict[str, str]
     tab: str
     place: str  # where the stream of events stood before all this was read
+
+    @property
+    def first_read(self) -> str:
+        """The address that the open tab's script reads first, spelled as there; empty where it does not matter."""
+        return f"/api/v1/studies/{self.study.name}/analysis/history?most={MOST}" if self.tab == "history" else ""
 
     @property
     def param_names(self) -> str:

@@ -49,6 +49,18 @@ def wait_for_curve(page: Page, line: str, points: list[list[Any]]) -> None:
     page.wait_for_function(CURVE, arg=[line, json.dumps(points, separators=(",", ":"))])
 
 
+def test_nothing_is_read_twice_to_open_a_study(page, client):
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url.removeprefix(client.url).partition("?")[0]))
+    open_study(page, client)
+    expect(page.locator("#live")).to_have_text("live")
+    assert "/api/v1/studies/study/events" in asked
+    assert asked.count("/studies/study") == asked.count("/api/v1/studies/study/analysis/history") == 1
+    assert sorted(asked) == sorted(set(asked))
+    client.pause_study("study")  # the stream goes on from where the page was made
+    page.get_by_role("button", name="Resume").wait_for()
+
+
 def test_reports_appear_in_the_curve_without_a_reload(page, client):
     open_study(page, client)
     page.evaluate("window.same = true")

@@ -118,7 +118,8 @@ const slider = () => ({
 });
 
 function stepLine(items, view) {
-  const data = bestSoFar(items, view.direction);
+  const steps = bestSoFar(items, view.direction);
+  const data = steps.filter(([, best], at) => best !== steps[at - 1]?.[1] || at === steps.length - 1);
   return {
     id: "best", type: "line", step: "end", symbol: "none", silent: true, z: 1, clip: true,
     data: data.map((value) => ({ value })),
