@@ -17,6 +17,7 @@ from service.outcomes import history_json
 from service.sampled import DEAR, sampled_json
 from service.sampled import KINDS as SAMPLED
 from service.selection import NO_FILTERS, Filters, order_of, select
+from service.stops import early_stopping_json
 from service.store import curves as curve_store
 from service.store.listing import ALL, BY_NUMBER, Selection, count_trials, list_trials
 from service.store.studies import StudyKey
@@ -32,8 +33,9 @@ from trialbook.wire import Trial, TrialDetail, TrialPage
 
 SMALL = 1000  # trials up to which everything is read anew for whoever asks; of more, what is drawn may be a bit older
 PAGE = 250  # trials read at once: about as many milliseconds as others can be made to wait for
-# The last ones are about other rows than trials: of more curves than should pass through here, and of attempts.
-KINDS = (*FIGURES, "band", "timeline")
+# The last ones are about other rows than trials: of more curves than should pass through here, of attempts, and of the
+# reports at which trials would have been stopped.
+KINDS = (*FIGURES, "band", "timeline", "early_stopping")
 OPTUNA_STATES = {
     "waiting": "WAITING",
     "running": "RUNNING",
@@ -134,6 +136,8 @@ async def analysis(context: Context, holder: Holder, study: str, kind: str, want
 async def _analysis(context: Context, key: StudyKey, kind: str, wanted: Wanted) -> bytes:
     if kind == "timeline":
         return await timeline_json(context, key, wanted.last)
+    if kind == "early_stopping":
+        return await early_stopping_json(context, key)
     if kind == "band":
         return await band_json(context, key, wanted.metric)
     if kind == "history" and wanted.most is not None:

@@ -11,16 +11,17 @@ from service.store import closing, finishing, reporting
 from service.store import promoting as store
 from service.store.reporting import Place, Step
 from trialbook.errors import AlreadyFinished, NotFound, StepConflict
-from trialbook.wire import Decision, Report
+from trialbook.wire import Decision, Report, Spared
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The steps to store, and why the trial is pruned (or paused) at the last of them, if it is."""
+    """The steps to store, why the trial is pruned (or paused) at the last of them, if it is, and where it is spared."""
 
     steps: tuple[Step, ...]
     prune_reason: str | None = None
     pauses: bool = False
+    spared: Spared | None = None
 
 
 async def report(context: Context, lease: str, reports: Sequence[Report]) -> Decision:
@@ -42,6 +43,7 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         ttl=context.settings.lease_seconds,
         prune_reason=judged.prune_reason,
         pauses=judged.pauses,
+        spared=judged.spared,
     )
     context.news.ring()
     if recorded is None or recorded.stored < len(judged.steps):
@@ -58,7 +60,7 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         if (released := await finishing.release(context.db, held.trial, held.attempt, PAUSED)) is not None:
             telling.lease_released(context.metrics, released)
         return _decision(context, "stop", PAUSED)
-    return _decision(context, "continue", None)
+    return _decision(context, "continue", _sparing(recorded.spared_reason))
 
 
 def _distinct(reports: Sequence[Report]) -> Sequence[Report]:
@@ -87,6 +89,10 @@ DELETED = "The trial was deleted."
 PAUSED = "the study is paused; the trial went back to the queue"
 
 
+def _sparing(reason: str | None) -> str | None:
+    return None if reason is None else f"would be pruned: {reason}; it runs on for the audit"
+
+
 def _decision(context: Context, decision: str, reason: str | None) -> Decision:
     return Decision.model_validate(
         {"decision": decision, "reason": reason, "ttl_seconds": context.settings.lease_seconds}
@@ -108,7 +114,9 @@ async def _over(context: Context, trial: int, attempt: int, place: Place, report
         if any(not _same(step.metrics, stored.get(step.step, {})) for step in steps):
             raise AlreadyFinished("This attempt is finished: no more steps are stored.")
         stopped = "pause" if place.pauses else "prune"
-        return _decision(context, stopped if place.prune_reason else "continue", place.prune_reason)
+        if place.prune_reason is None:
+            return _decision(context, "continue", _sparing(place.spared_reason))
+        return _decision(context, stopped, place.prune_reason)
     raise telling.write_refused(context.metrics, place.spec["name"], place.number, attempt)
 
 
@@ -127,7 +135,8 @@ def _same(one: reporting.Metrics, other: reporting.Metrics) -> bool:
 
 
 async def _judge(context: Context, trial: int, place: Place, reports: Sequence[Report]) -> Judged:
-    """Judge a batch step by step; what comes after a prune is answered, not stored."""
+    """Judge a batch step by step; what comes after a prune is answered, not stored; what comes after the step where a
+    trial was spared is stored, not judged."""
     spec = context.spec_of(place.study_id, place.spec)
     metric = spec.objective.metric
     pruner = pruning.build(spec.pruner, spec.sign, metric or "value", can_pause=place.can_pause)
@@ -136,9 +145,11 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
     if place.prune_step is not None:
         reports = [one for one in reports if one.step <= place.prune_step]
     previous, best = place.last_step, place.best_score
+    spared, spared_step = None, place.spared_step
     for one in reports:
         score = oriented(one.metrics[metric], spec.sign) if metric in one.metrics else None
-        milestone = pruner.milestone(one.step, previous, place.number) if score is not None else None
+        is_judged = score is not None and (spared_step is None or one.step <= spared_step)
+        milestone = pruner.milestone(one.step, previous, place.number) if is_judged else None
         verdict = pruning.Verdict(prune=False)
         if score is not None:
             best = score if best is None else min(best, score)
@@ -155,10 +166,13 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
             if place.rung is not None and milestone <= place.rung and math.isfinite(score):
                 verdict = pruning.passed(spec.sign)  # it was promoted from here, and had to begin anew
         steps.append(Step(one.step, one.metrics, score, milestone, verdict.compared))
-        if verdict.prune:
+        if verdict.prune and pruning.spares(spec.pruner, spec.sampler.seed, place.number):
+            spared = spared or Spared(step=one.step, reason=verdict.reason or "")
+            spared_step = spared.step
+        elif verdict.prune:
             return Judged(tuple(steps), verdict.reason, verdict.pauses)
         previous = one.step if previous is None else max(previous, one.step)
-    return Judged(tuple(steps))
+    return Judged(tuple(steps), spared=spared)
 
 
 def oriented(value: float, sign: int) -> float:

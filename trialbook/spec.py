@@ -103,6 +103,10 @@ Sampler = Annotated[
 ]
 
 
+# The share of those trials that would be stopped which run on all the same, so that one sees what stopping costs.
+Audit = Annotated[Finite, Field(ge=0, le=0.5)]
+
+
 class NoPruner(Value):
     """No trial is stopped early."""
 
@@ -116,6 +120,7 @@ class MedianPruner(Value):
     n_startup_trials: Annotated[int, Field(ge=0, le=1_000_000)] = 5
     n_warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
     interval_steps: Annotated[int, Field(ge=1, le=10**9)] = 1
+    audit: Audit = 0.0
 
 
 class PercentilePruner(Value):
@@ -126,6 +131,7 @@ class PercentilePruner(Value):
     n_startup_trials: Annotated[int, Field(ge=0, le=1_000_000)] = 5
     n_warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
     interval_steps: Annotated[int, Field(ge=1, le=10**9)] = 1
+    audit: Audit = 0.0
 
 
 class ThresholdPruner(Value):
@@ -135,6 +141,7 @@ class ThresholdPruner(Value):
     lower: Finite | None = None
     upper: Finite | None = None
     n_warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
+    audit: Audit = 0.0
 
     @model_validator(mode="after")
     def _bounded(self) -> "ThresholdPruner":
@@ -157,11 +164,14 @@ class ASHAPruner(Value):
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = 4
     min_early_stopping_rate: Annotated[int, Field(ge=0, le=20)] = 0
     promote: bool = False
+    audit: Audit = 0.0
 
     @model_validator(mode="after")
     def _ordered(self) -> "ASHAPruner":
         if self.max_resource is not None and self.max_resource < self.min_resource:
             raise located("max_resource", "must not be below min_resource")
+        if self.promote and self.audit > 0:
+            raise located("audit", "goes without promote: what is paused may go on anyway")
         return self
 
 
@@ -172,6 +182,7 @@ class HyperbandPruner(Value):
     max_resource: Annotated[int, Field(ge=1, le=10**9)]
     min_resource: Annotated[int, Field(ge=1, le=10**9)] = 1
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = 3
+    audit: Audit = 0.0
 
     @model_validator(mode="after")
     def _ordered(self) -> "HyperbandPruner":

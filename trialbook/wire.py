@@ -143,6 +143,13 @@ class Study(Answer):
     idle: int | None = None  # finished trials since the best one, where the budget has patience
 
 
+class Spared(Answer):
+    """Where a trial would have been pruned, and why, had it not been chosen to run on: the pruner's `audit`."""
+
+    step: int
+    reason: str
+
+
 class Trial(Answer):
     """A trial as it is now."""
 
@@ -161,6 +168,7 @@ class Trial(Answer):
     finished_at: datetime | None
     error: str | None = None
     last_step: int | None = None
+    spared: Spared | None = None
 
 
 class TrialPage(Page[Trial]):

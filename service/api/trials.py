@@ -131,7 +131,8 @@ async def get_analysis(
     """The plain data behind a figure. `timeline`: the attempts at the latest trials up to the number `last`.
     `band`: between which values of `metric` most curves run. `history`: with `most`
     the trials numbered `first` to `last`, of many those that tell most, as `note` says. `contour`, `rank`, `belief`:
-    over the parameters `x` and `y`. `importance`: by `method` fanova or ped-anova."""
+    over the parameters `x` and `y`. `importance`: by `method` fanova or ped-anova.
+    `early_stopping`: what it saved and what it cost."""
     wanted = Wanted(metric, most, first, last, x, y, method)
     return Response(await reading.analysis(context, holder, study, kind, wanted), media_type="application/json")
 

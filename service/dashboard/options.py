@@ -19,6 +19,7 @@ HELP = {
     "/budget/patience": "trials in a row that are no better",
     "/early_stopping/patience": "epochs in a row that are no better",
     "/early_stopping/min_delta": "what counts as better, at least",
+    "/pruner/audit": "of the trials to stop, the share that runs on: what does stopping cost?",
     "/trial/timeout": "seconds, at most",
     "/trial/max_attempts": "tries, where a worker is lost",
     "/trial/seeds": "models with other first weights, whose mean counts",

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from service.pruning.asha import ASHA, rungs
+from service.pruning.auditing import spares
 from service.pruning.hyperband import Hyperband
 from service.pruning.never import Never
 from service.pruning.percentile import Percentile
@@ -13,7 +14,7 @@ from service.pruning.threshold import Threshold
 from service.pruning.words import Words
 from trialbook import spec
 
-__all__ = ["PRUNERS", "Own", "Pruner", "Rivals", "Verdict", "build", "passed", "rungs_of"]
+__all__ = ["PRUNERS", "Own", "Pruner", "Rivals", "Verdict", "build", "passed", "rungs_of", "spares"]
 
 PRUNERS: dict[str, Callable[..., Pruner]] = {
     "none": Never,

@@ -23,8 +23,8 @@ PAUSES = text("""
 """)
 JUDGED = text("""
     select t.number, r.step, r.score, r.milestone, r.compared, r.best_score, coalesce(a.can_pause, false) as can_pause,
-        r.step is not distinct from coalesce(a.paused_step, t.prune_step) as pruned,
-        r.attempt < t.attempt and a.paused_step is null as from_earlier
+        r.step is not distinct from coalesce(a.paused_step, t.prune_step, t.spared_step) as pruned,
+        r.attempt < t.attempt and a.paused_step is null and t.spared_step is null as from_earlier
     from trials t join (
         select trial_id, step, score, milestone, compared, attempt,
             min(score) over (partition by trial_id order by step) as best_score
@@ -46,7 +46,7 @@ class Suggested:
 
 @dataclass(frozen=True)
 class Judged:
-    """A report that a pruner has judged, and whether it pruned the trial there."""
+    """A report that a pruner has judged, and whether it pruned the trial there, or would have: then it was spared."""
 
     number: int
     step: int
@@ -55,7 +55,7 @@ class Judged:
     compared: float | None
     best_score: float  # of the steps up to this one
     pruned: bool
-    from_earlier: bool  # of an attempt that was lost, and its decision with it
+    from_earlier: bool  # of an attempt that was lost, and its decision with it; a spared trial's goes on standing
     can_pause: bool  # whether that attempt's worker could
 
 

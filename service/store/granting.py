@@ -154,7 +154,9 @@ AGAIN = text("""
 """)
 STARTED = text("update studies set started_at = clock_timestamp() where id = :study_id and started_at is null")
 
-# The curve of an earlier attempt is kept up to its checkpoint, where this one goes on.
+# The curve of an earlier attempt is kept up to its checkpoint, where this one goes on. That the trial was spared is
+# kept with the report that it was decided on: without the audit it would have been over there, so that what comes after
+# is not to be judged. Where that report is forgotten, it comes again and is judged anew.
 REWIND = text("""
     with checkpoint as materialized (
         select (select step from artifacts where trial_id = :id and name = 'checkpoint') as step
@@ -162,7 +164,9 @@ REWIND = text("""
         delete from reports r using checkpoint c where r.trial_id = :id and (c.step is null or r.step > c.step)
     )
     update trials t set last_step = c.step,
-        best_score = (select min(r.score) from reports r where r.trial_id = t.id and r.step <= c.step)
+        best_score = (select min(r.score) from reports r where r.trial_id = t.id and r.step <= c.step),
+        spared_step = case when t.spared_step <= c.step then t.spared_step end,
+        spared_reason = case when t.spared_step <= c.step then t.spared_reason end
     from checkpoint c where t.id = :id returning c.step
 """)
 

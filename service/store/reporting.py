@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from service.store.database import Database, Transaction
 from service.store.rows import parsed
-from trialbook.wire import Measured
+from trialbook.wire import Measured, Spared
 
 Metrics = Mapping[str, float]
 
@@ -28,6 +28,8 @@ class Place:
     prune_step: int | None
     prune_reason: str | None
     pauses: bool  # whether that decision is a pause
+    spared_step: int | None  # where it would have been pruned, but runs on for the audit
+    spared_reason: str | None
     rung: int | None  # the milestone at which the trial was last paused
     reason: str | None
     study_state: str
@@ -47,7 +49,8 @@ class Step:
 
 PLACE = text("""
     select t.study_id, t.number, s.spec, t.state, t.attempt, t.last_step, t.best_score, t.prune_step, t.prune_reason,
-        t.pauses, t.rung, t.reason, s.state as study_state, coalesce(a.can_pause, false) as can_pause
+        t.pauses, t.spared_step, t.spared_reason, t.rung, t.reason, s.state as study_state,
+        coalesce(a.can_pause, false) as can_pause
     from trials t join studies s on s.id = t.study_id
         left join attempts a on a.trial_id = t.id and a.attempt = t.attempt
     where t.id = :trial
@@ -60,6 +63,7 @@ async def place(db: Database, trial: int) -> Place | None:
     return Place(**{**rows[0], "spec": parsed(rows[0]["spec"])}) if rows else None
 
 
+# A spared trial is no rival where those that were pruned are none: the audit changes no other trial's decision.
 # Not `exists`, for which the planner would read all trials of all studies into a hash.
 RIVALS = text("""
     select recent.score
@@ -68,7 +72,9 @@ RIVALS = text("""
         where r.study_id = :study_id and r.milestone = :milestone and r.trial_id <> :trial
         order by r.trial_id desc limit 1000
     ) recent
-    where :all_states or (select t.state from trials t where t.id = recent.trial_id) = 'complete'
+    where :all_states or (
+        select t.state = 'complete' and t.spared_step is null from trials t where t.id = recent.trial_id
+    )
 """)
 
 
@@ -139,14 +145,16 @@ RECORD = text("""
                 select min(score) from sent where step <= coalesce(t.prune_step, :prune_step, step)
             )),
             prune_step = coalesce(t.prune_step, :prune_step), prune_reason = coalesce(t.prune_reason, :prune_reason),
-            pauses = t.pauses or (t.prune_step is null and :pauses)
+            pauses = t.pauses or (t.prune_step is null and :pauses),
+            spared_step = coalesce(t.spared_step, :spared_step),
+            spared_reason = coalesce(t.spared_reason, :spared_reason)
         where t.id = :trial and t.attempt = :attempt and t.state = 'running'
             and t.last_step is not distinct from cast(:last_step as int)
             and not exists (
                 select from sent join reports r on r.trial_id = :trial and r.step = sent.step
                 where r.metric_set <> sent.metric_set or r.vals <> sent.vals
             )
-        returning t.study_id, t.number, t.prune_step, t.prune_reason, t.pauses
+        returning t.study_id, t.number, t.prune_step, t.prune_reason, t.pauses, t.spared_reason
     ), stored as (
         insert into reports as r (trial_id, step, attempt, metric_set, vals, score, study_id, milestone, compared)
         select :trial, sent.step, :attempt, sent.metric_set, sent.vals, sent.score, held.study_id, sent.milestone,
@@ -167,12 +175,14 @@ RECORD = text("""
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of a batch: how many of its steps were new, and the prune decision that stands, if any."""
+    """What became of a batch: how many of its steps were new, and the prune decision that stands, if any, or the one
+    that the trial was spared."""
 
     stored: int
     prune_step: int | None
     prune_reason: str | None
     pauses: bool
+    spared_reason: str | None
 
 
 async def record(
@@ -186,9 +196,10 @@ async def record(
     ttl: float,
     prune_reason: str | None,
     pauses: bool = False,
+    spared: Spared | None = None,
 ) -> Recorded | None:
     """Store steps under a lease and renew it; with a prune_reason the last of them is where the trial is pruned
-    (with `pauses`, for now).
+    (with `pauses`, for now); `spared` is where it would have been, but runs on.
 
     None: nothing was stored, since the lease is lost, the trial no longer runs or has come further than `place` says,
     or a step is there with other values.
@@ -212,6 +223,8 @@ async def record(
         "prune_step": steps[-1].step if prune_reason and steps else None,
         "prune_reason": prune_reason,
         "pauses": pauses,
+        "spared_step": spared.step if spared else None,
+        "spared_reason": spared.reason if spared else None,
     }
     try:
         rows = await db.run(RECORD, asked)

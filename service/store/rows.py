@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.store.database import Row
-from trialbook.wire import TRIAL_STATES, Best, Study, Trial
+from trialbook.wire import TRIAL_STATES, Best, Spared, Study, Trial
 
 # Read these with `trials t join studies s`; the first are the trial as its finish left it.
 FINISHED_COLUMNS = """s.name as study, t.number, t.state, t.params, t.value, t.attempt, t.worker, t.reason,
-    t.explanation, t.attributes, t.created_at, t.started_at, t.finished_at, t.error, t.last_step"""
+    t.explanation, t.attributes, t.created_at, t.started_at, t.finished_at, t.error, t.last_step,
+    t.spared_step, t.spared_reason"""
 TRIAL_COLUMNS = FINISHED_COLUMNS.replace("t.attributes", "t.attributes || coalesce(t.test, '{}') as attributes")
 
 
@@ -25,10 +26,16 @@ def trial_of(row: Row) -> Trial:
         params=parsed(row["params"]),
         explanation=parsed(row["explanation"]),
         attributes=parsed(row["attributes"]),
+        spared=_spared(row),
     )
 
 
-PLAIN = tuple(name for name in Trial.model_fields if name not in ("params", "explanation", "attributes"))
+def _spared(row: Row) -> Spared | None:
+    step = row["spared_step"]
+    return None if step is None else Spared(step=step, reason=row["spared_reason"])
+
+
+PLAIN = tuple(name for name in Trial.model_fields if name not in ("params", "explanation", "attributes", "spared"))
 
 
 def study_of(

@@ -112,6 +112,8 @@ trials = Table(
     Column("prune_reason", Text),
     Column("pauses", Boolean, nullable=False, server_default="false"),  # what was decided there: it may go on later
     Column("rung", Integer),  # the milestone at which it was last paused
+    Column("spared_step", Integer),  # where it would have been pruned, had it not been chosen for the audit
+    Column("spared_reason", Text),
     Column("value", Float),
     Column("score", Float),  # value * sign, +inf where it is not finite: smaller is better
     Column("reason", Text),

@@ -56,7 +56,8 @@ IN_USE = """
     select count(*) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and application_name = 'trialbook'
 """
-# A trial that ran then runs nowhere now. It waits without having failed; its next grant raises the attempt.
+# A trial that ran then runs nowhere now. It waits without having failed; its next grant raises the attempt, and finds
+# whether the checkpoint is beyond where the trial was spared.
 ADJUST = (
     """update trials set state = 'waiting', lease_until = null, prune_step = null, prune_reason = null,
         reason = 'the server was restored from a backup' where state = 'running'""",
