@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from trialbook.wire import Study, Token
+from trialbook.wire import Study, Token, Trial
 
 SHAPES = {
     "running": "●",
@@ -57,6 +57,14 @@ def tested(attributes: Mapping[str, Any], metric: str | None) -> str:  # Any: JS
     names = [wanted] if wanted in found else list(found)
     values = ", ".join(f"{name} {shown(float(found[name]))}" for name in names)
     return f"{values} (on {count(examples, 'example')} never used before)"
+
+
+def spared(trial: Trial) -> str:
+    """Where the trial would have been stopped, had it not been chosen to run on; nothing where it would not."""
+    if trial.spared is None:
+        return ""
+    why = f"{trial.spared.reason}; it ran on for the audit of early stopping"
+    return f"It would have been stopped at step {trial.spared.step}: {why}."
 
 
 def _is_number(value: Any) -> bool:  # Any: JSON

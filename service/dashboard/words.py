@@ -15,6 +15,7 @@ from trialbook.words import (
     lost_by_cancel,
     shown,
     shown_param,
+    spared,
     tested,
     time_left,
 )
@@ -111,7 +112,7 @@ def ended(trial: Trial, patience: int | None) -> str:
         "failed": f"Failed after {count(trial.attempt, 'attempt')}{f': {reason}' if reason else ''}.",
         "cancelled": f"Cancelled: {reason.removeprefix('cancelled ') or 'by a user'}.",
     }
-    return sentences[trial.state]
+    return f"{sentences[trial.state]} {spared(trial)}".rstrip()
 
 
 def _impatience(trial: Trial, patience: int | None) -> str:

@@ -11,7 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from trialbook import wire
-from trialbook.words import OVER, SHAPES, count, duration, finished, limits, shown, shown_param, tested, time_left
+from trialbook.words import (
+    OVER,
+    SHAPES,
+    count,
+    duration,
+    finished,
+    limits,
+    shown,
+    shown_param,
+    spared,
+    tested,
+    time_left,
+)
 
 COLOURS = {"running": "blue", "complete": "green", "pruned": "yellow", "failed": "red"}  # others are dim
 LIKE = {"running": "running", "paused": "waiting", "completed": "complete", "cancelled": "cancelled"}
@@ -124,7 +136,7 @@ def trial(found: wire.Study, one: wire.TrialDetail) -> RenderableType:
     """A trial: its parameters, how it stands, its curve as a table of its last steps."""
     head = Text.assemble((f"{one.study}, trial {one.number}", "bold"), "  ", state(one.state))
     lines: list[RenderableType] = [head.append(f"  value {shown(one.value)}" if one.value is not None else "")]
-    lines += [Text(text, "dim") for text in (one.reason, one.error) if text]
+    lines += [Text(text, "dim") for text in (one.reason, spared(one), one.error) if text]
     lines.append(Text(params(one.params)))
     lines.append(Text(f"attempt {one.attempt}" + (f" on {one.worker}" if one.worker else ""), "dim"))
     name = found.spec["objective"]["metric"]
