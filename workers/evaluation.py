@@ -3,7 +3,6 @@
 Knows the HTTP client and the process, not what is measured. What it fails of is told too, so that a next try may begin.
 """
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from workers.data import DataChanged, fetch
 from workers.journal import Journal
 from workers.keeping import AWAY, AWAY_PAUSE
 from workers.process import Died, Told, TrainingProcess
+from workers.scratch import scratch_folder
 
 # (the kind of event wanted, for how many seconds) → the next such event; None after that time or when told to leave
 Wait = Callable[[Callable[[Any], bool], float | None], Any]
@@ -37,8 +37,8 @@ class Evaluating:
         """Fetch, measure, tell. Where the server stays away or the worker leaves, the claim expires and passes on."""
         self._journal.write("evaluate", **self._ids, trainer=self._asked.objective.trainer)
         try:
-            with tempfile.TemporaryDirectory(prefix="trialbook-") as scratch:
-                result = self._measure(Path(scratch))
+            with scratch_folder() as scratch:
+                result = self._measure(scratch)
             if result is not None:
                 self._tell(result)
         except TrialbookError as error:

@@ -2,7 +2,6 @@
 
 import queue
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from workers.ending import Ending
 from workers.journal import Journal
 from workers.keeping import AWAY, AWAY_PAUSE, AllSent, Answered, Keeper, Verdict
 from workers.process import Died, Told, TrainingProcess
+from workers.scratch import scratch_folder
 from workers.settings import Settings
 
 LAST_SECONDS = 10.0  # how long a worker that leaves goes on trying to send what it has
@@ -59,8 +59,8 @@ class Run:
         lease = self._lease
         self._journal.write("lease", **self._ids, trainer=lease.objective.trainer, resume_step=lease.resume_step)
         self._keeper.start()
-        with tempfile.TemporaryDirectory(prefix="trialbook-") as scratch:
-            ending = self._begin(Path(scratch)) or self._supervise()
+        with scratch_folder() as scratch:
+            ending = self._begin(scratch) or self._supervise()
             ending = self._send_rest(ending.under(self._verdict))
             if ending.how in RECORDED:
                 self._keep_output()

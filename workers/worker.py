@@ -11,6 +11,7 @@ from trialbook import Client
 from trialbook.errors import TrialbookError
 from workers.devices import device_of
 from workers.journal import Journal
+from workers.scratch import sweep
 from workers.settings import Settings
 from workers.slot import Impossible, Slot
 
@@ -38,6 +39,8 @@ class Worker:
     def work(self) -> Sequence[str]:
         """Work to the end in the calling thread. Returns what made work impossible, if anything did."""
         self._journal.write("start", worker=self._settings.name, trainers=",".join(self._settings.trainers))
+        if abandoned := sweep():
+            self._journal.write("swept", worker=self._settings.name, folders=abandoned)
         threads = [
             threading.Thread(target=self._run, args=(slot, name), name=name, daemon=True)
             for slot, name in zip(self._slots, self._names, strict=True)
