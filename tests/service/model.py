@@ -12,8 +12,10 @@ PAUSED = "the study is paused; the trial went back to the queue"
 RELEASED = "released by its worker"
 BY_USER = "cancelled by a user"
 OPEN = ("waiting", "running")
+OPEN_OR_PAUSED = (*OPEN, "paused")
 STATES = ("waiting", "running", "paused", "complete", "pruned", "failed", "cancelled")
 METRIC = "loss"
+RUNGS = (0, 1, 3)  # of successive halving by two
 
 
 @dataclass
@@ -38,6 +40,10 @@ class Attempt:
     error: str | None = None
     finish: str | None = None  # the body that finished it
     answer: bytes | None = None
+    can_pause: bool = False
+    paused_step: int | None = None
+    paused_rung: int | None = None
+    paused_score: float | None = None
 
 
 @dataclass
@@ -59,6 +65,9 @@ class Trial:
     last_step: int | None = None
     prune_step: int | None = None
     prune_reason: str | None = None
+    pauses: bool = False  # whether that decision is a pause
+    rung: int | None = None  # where it was last paused
+    at_rungs: dict[int, tuple[int, float]] = field(default_factory=dict)  # by rung: the step of the report, its score
     finish_seq: int | None = None
     attempts: list[Attempt] = field(default_factory=list)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -91,6 +100,8 @@ class Study:
         self.name, self.budget = spec["name"], spec["budget"]
         self.sign = -1 if spec["objective"]["direction"] == "maximize" else 1
         self.most = spec["trial"]["max_attempts"]
+        self.factor = spec["pruner"].get("reduction_factor")
+        self.promoted = 0
         self.state, self.reason = "running", None
         self.made = self.counted = 0
         self.notes, self.tags = "", {}
@@ -136,13 +147,16 @@ class Study:
         found = [t for t in self.trials if t.state == "complete" and t.score is not None and t.score < math.inf]
         best = min(found, key=lambda t: (t.score, t.finish_seq), default=None)
         since = 0 if best is None or best.finish_seq is None else best.finish_seq
-        return sum((t.finish_seq or 0) > since and t.source != "import" for t in self.trials), best
+        later = [t for t in self.trials if (t.finish_seq or 0) > since and t.state != "paused"]
+        return sum(t.source != "import" for t in later), best
 
     # What ends it.
 
     def settle(self) -> None:
         over = self.n_trials is not None and self.counted >= self.n_trials
         if self.state in ("running", "paused") and over and not any(t.state in OPEN for t in self.trials):
+            if self.promote():
+                return
             wanted = self.budget.get("n_trials")
             all_cells = self.cells is not None and (wanted is None or self.counted < wanted)
             self.end("completed", f"all {'cells of the grid' if all_cells else 'trials of the budget'} are done")
@@ -151,11 +165,15 @@ class Study:
         self.state, self.reason = state, reason
         self.events.append(("study", None, state))
         for trial in self.trials:
+            if trial.state == "paused" and state == "completed":
+                trial.state, trial.reason = "pruned", trial.prune_reason
+                self.events.append(("trial", trial.number, "pruned"))
             self.cancel_open(trial, reason)
 
     def cancel_open(self, trial: Trial, reason: str) -> None:
-        if trial.state in OPEN:
+        if trial.state in OPEN_OR_PAUSED:
             trial.state, trial.reason = "cancelled", reason
+            trial.value = trial.score = trial.finish_seq = None
             if trial.attempts and trial.attempts[-1].outcome is None:
                 trial.attempts[-1].outcome = "cancelled"
             self.events.append(("trial", trial.number, "cancelled"))
@@ -255,38 +273,42 @@ class Study:
 
     # What workers ask.
 
-    def grant(self, worker: str, count: int) -> list[Trial]:
+    def grant(self, worker: str, count: int, can_pause: bool = False) -> list[Trial]:
         """The trials that a request gets: waiting ones first, then lost ones, then new ones."""
         if self.state != "running":
             return []
         waiting = [t for t in self.trials if t.state == "waiting"]
         lost = [t for t in self.trials if t.state == "running" and t.is_expired and t.failures + 1 < self.most]
+        lost = [t for t in lost if not t.pauses]
         granted = (waiting + lost)[:count]
         for trial in granted:
-            self._again(trial, worker)
+            self._again(trial, worker, can_pause)
         wanted = count - len(granted)
         while wanted and self.n_trials is not None and self.counted + wanted > self.n_trials:
             wanted //= 2  # near the end of a budget there is room for fewer
         for _ in range(wanted):
-            trial = Trial(self.made, "sampler", "running", 1, worker=worker, attempts=[Attempt(worker)])
+            attempt = Attempt(worker, can_pause=can_pause)
+            trial = Trial(self.made, "sampler", "running", 1, worker=worker, attempts=[attempt])
             self.made, self.counted = self.made + 1, self.counted + 1
             self.trials.append(trial)
             self.events.append(("trial", trial.number, "running"))
             granted.append(trial)
         return granted
 
-    def _again(self, trial: Trial, worker: str) -> None:
+    def _again(self, trial: Trial, worker: str, can_pause: bool) -> None:
         if trial.state == "running":
             trial.failures += 1
             trial.attempts[-1].outcome = "expired"
         trial.state, trial.worker, trial.attempt = "running", worker, trial.attempt + 1
         trial.is_expired, trial.reason, trial.prune_step, trial.prune_reason = False, None, None, None
+        trial.pauses = False
         checkpoint = trial.artifacts.get("checkpoint")
         step = checkpoint["step"] if checkpoint else None
         if trial.attempt > 1:
             trial.reports = {s: m for s, m in trial.reports.items() if step is not None and s <= step}
+            trial.at_rungs = {rung: at for rung, at in trial.at_rungs.items() if at[0] in trial.reports}
             trial.last_step = step
-        trial.attempts.append(Attempt(worker, step))
+        trial.attempts.append(Attempt(worker, step, can_pause=can_pause))
         self.events.append(("trial", trial.number, "running"))
 
     def _holds(self, trial: Trial, attempt: int) -> bool:
@@ -297,39 +319,103 @@ class Study:
             return self._report_late(trial, attempt, reports)
         if any(same(a["metrics"], b["metrics"]) is False for a in reports for b in reports if a["step"] == b["step"]):
             return STEP_CONFLICT
-        kept, prunes = self._judged(trial, {one["step"]: one["metrics"] for one in reports})
+        kept, prunes, reached = self._judged(trial, {one["step"]: one["metrics"] for one in reports})
         if any(step in trial.reports and not same(trial.reports[step], found) for step, found in kept.items()):
             return STEP_CONFLICT
         if prunes is not None and trial.prune_step is None:
             trial.prune_step, trial.prune_reason = prunes, ""  # the service says it in its own words
+            score = self._oriented(kept[prunes])
+            trial.pauses = self.factor is not None and trial.attempts[-1].can_pause and score < math.inf
         limit = math.inf if trial.prune_step is None else trial.prune_step
         new = {s: m for s, m in kept.items() if s <= limit and s not in trial.reports}
         trial.reports |= new
+        trial.at_rungs |= {rung: (step, self._oriented(new[step])) for rung, step in reached.items() if step in new}
         trial.last_step = max((s for s in (*kept, trial.last_step) if s is not None and s <= limit), default=None)
         trial.is_expired = False
         if new:
             self.events.append(("report", trial.number, min(new), max(new)))
         if self.budget.get("max_epochs") is not None and self.end_if_spent():
             return Told(body={"decision": "stop", "reason": self.reason})
+        if reached:
+            self.promote()
         if trial.prune_step is not None:
-            return Told(body={"decision": "prune"})
+            return Told(body={"decision": "pause" if trial.pauses else "prune"})
         if self.state == "paused":
             self._back(trial, PAUSED)
             return Told(body={"decision": "stop", "reason": PAUSED})
         return Told(body={"decision": "continue", "reason": None})
 
-    def _judged(self, trial: Trial, sent: dict[int, dict[str, Any]]) -> tuple[dict[int, dict[str, Any]], int | None]:
-        """The steps that are looked at, and the one at which the threshold prunes."""
+    def _judged(
+        self, trial: Trial, sent: dict[int, dict[str, Any]]
+    ) -> tuple[dict[int, dict[str, Any]], int | None, dict[int, int]]:
+        """The steps that are looked at, the one at which the trial is pruned, and by rung the step that reached it."""
         kept: dict[int, dict[str, Any]] = {}
-        bound = self.spec["pruner"].get("upper")
+        reached: dict[int, int] = {}
+        bound, last = self.spec["pruner"].get("upper"), trial.last_step
         for step, metrics in sent.items():
             if trial.prune_step is not None and step > trial.prune_step:
                 continue
             kept[step] = metrics
             value = number(metrics[METRIC]) if METRIC in metrics else None
             if bound is not None and value is not None and not (math.isfinite(value) and value <= bound):
-                return kept, step
-        return kept, None
+                return kept, step, reached
+            passed = [rung for rung in RUNGS if (-1 if last is None else last) < rung <= step]
+            if self.factor is not None and value is not None and passed:
+                reached[passed[-1]] = step
+                if not self._goes_on(trial, passed[-1], self._oriented(metrics)):
+                    return kept, step, reached
+            last = max(step, -1 if last is None else last)
+        return kept, None, reached
+
+    # Successive halving.
+
+    def _oriented(self, metrics: dict[str, Any]) -> float:
+        value = number(metrics[METRIC]) if METRIC in metrics else math.inf
+        return value * self.sign if math.isfinite(value) else math.inf
+
+    def _rivals(self, trial: Trial, rung: int) -> list[float]:
+        """The scores of the others that have come to a rung, also of those promoted there that have to come again."""
+        there = [t.at_rungs[rung][1] for t in self.trials if t is not trial and rung in t.at_rungs]
+        again = [t for t in self.trials if t.state == "running" and t.rung is not None and t.rung >= rung]
+        gone = [one for t in again for one in t.attempts if one.paused_step not in t.reports]
+        return there + [one.paused_score or 0.0 for one in gone if one.paused_rung == rung]
+
+    def _goes_on(self, trial: Trial, rung: int, score: float) -> bool:
+        if score == math.inf:
+            return False
+        rivals = sorted(self._rivals(trial, rung))
+        kept = (len(rivals) + 1) // self.factor
+        if trial.rung is not None and rung <= trial.rung:
+            return True  # it was promoted from here
+        if not trial.attempts[-1].can_pause:
+            return score <= sorted([*rivals, score])[max(kept, 1) - 1]
+        return bool(kept) and score < rivals[kept - 1]
+
+    def promote(self) -> bool:
+        """Let those go on that are among the best of their rung; whether there are any."""
+        before = self.promoted
+        for rung in RUNGS if self.factor is not None else ():
+            while (best := self._best_paused(rung)) is not None and self._may_go_on(best, rung):
+                came = len(self._rivals(best, rung)) + 1
+                best.state, best.value, best.score, best.finish_seq = "waiting", None, None, None
+                best.reason = f"promoted: it has come to be among the best of {came} trials at step {rung}"
+                self.events.append(("trial", best.number, "waiting"))
+                self.promoted += 1
+        return self.promoted > before
+
+    def _best_paused(self, rung: int) -> Trial | None:
+        paused = [t for t in self.trials if t.state == "paused" and t.rung == rung]
+        return min(paused, key=lambda t: (t.score, t.number), default=None)
+
+    def _may_go_on(self, trial: Trial, rung: int) -> bool:
+        """Of those that are paused with one score, the first goes on first."""
+        paused = [t for t in self.trials if t is not trial and t.state == "paused"]
+        behind = [t for t in paused if (t.rung, t.score) == (rung, trial.score)]
+        rivals = self._rivals(trial, rung)
+        for _ in behind:
+            rivals.remove(trial.score)
+        kept = (len(rivals) + len(behind) + 1) // self.factor
+        return bool(kept) and trial.score < (sorted(rivals) + [math.inf] * len(behind))[kept - 1]
 
     def _report_late(self, trial: Trial, attempt: int, reports: list[dict[str, Any]]) -> Told:
         if trial.attempt != attempt:
@@ -339,10 +425,11 @@ class Study:
             return Told(body={"decision": "stop", "reason": trial.reason})
         if outcome == "released" and trial.reason == PAUSED:
             return Told(body={"decision": "stop", "reason": PAUSED})
-        if outcome in ("complete", "pruned", "failed"):
+        if outcome in ("complete", "pruned", "paused", "failed"):
             if any(not same(one["metrics"], trial.reports.get(one["step"], {})) for one in reports):
                 return Told(409, "already-finished")
-            return Told(body={"decision": "continue" if trial.prune_step is None else "prune"})
+            stopped = "pause" if trial.pauses else "prune"
+            return Told(body={"decision": "continue" if trial.prune_step is None else stopped})
         return LOST
 
     def renew(self, trial: Trial, attempt: int) -> Told:
@@ -370,8 +457,9 @@ class Study:
             if ended.finish is None:
                 return LOST
             return Told(content=ended.answer) if ended.finish == sent else Told(409, "already-finished")
-        if body["state"] == "paused":
-            return Told(422, "invalid")  # nobody was told to
+        pauses = body["state"] == "paused"
+        if pauses and (not trial.pauses or body.get("value") is not None):
+            return Told(422, "invalid")  # nobody was told to, or the value is the report's
         value = number(body["value"]) if body.get("value") is not None else self._measured(trial, body["state"])
         if value is None and body["state"] == "complete":
             return Told(422, "invalid")
@@ -381,17 +469,27 @@ class Study:
         trial.reason, trial.is_expired = trial.prune_reason, False
         trial.attributes = {**trial.attributes, **body.get("attributes", {})}
         self._score(trial, value)
-        if body["state"] in ("complete", "pruned"):
+        if body["state"] in ("complete", "pruned", "paused"):
             trial.finish_seq = next(self.clock)
+        if pauses:
+            self._paused(trial)
         trial.attempts[-1].outcome, trial.attempts[-1].finish = body["state"], sent
         trial.attempts[-1].error = body.get("error")
         self.events.append(("trial", trial.number, trial.state))
         told = Told(body=trial.view())
-        if not again:
+        if pauses:
+            self.promote()
+        elif not again:
             limited = any(self.budget.get(limit) is not None for limit in ("target_value", "patience"))
             _ = limited and self.end_if_spent()
+        if trial.state != "waiting" or (pauses and told.body["state"] == "paused"):
             self.settle()
         return told
+
+    def _paused(self, trial: Trial) -> None:
+        [(trial.rung, at)] = [(rung, at) for rung, at in trial.at_rungs.items() if at[0] == trial.prune_step]
+        last = trial.attempts[-1]
+        last.paused_step, last.paused_rung, last.paused_score = trial.prune_step, trial.rung, at[1]
 
     def _score(self, trial: Trial, value: float | None) -> None:
         trial.value = value
@@ -420,12 +518,21 @@ class Study:
     # What time brings about.
 
     def tick(self) -> None:
-        for trial in self.trials:
-            if trial.state == "running" and trial.is_expired and trial.failures + 1 >= self.most:
+        lost = [trial for trial in self.trials if trial.state == "running" and trial.is_expired]
+        for trial in lost:
+            if not trial.pauses and trial.failures + 1 >= self.most:
                 trial.state, trial.failures, trial.is_expired = "failed", trial.failures + 1, False
                 trial.reason = f"its worker was lost in each of {trial.attempt} attempts"
                 trial.attempts[-1].outcome = "expired"
                 self.events.append(("trial", trial.number, "failed"))
+        for trial in (one for one in lost if one.pauses):
+            trial.state, trial.reason, trial.is_expired = "paused", trial.prune_reason, False
+            self._score(trial, number(trial.reports[trial.prune_step][METRIC]))
+            trial.finish_seq, trial.attempts[-1].outcome = next(self.clock), "expired"
+            self._paused(trial)
+            self.events.append(("trial", trial.number, "paused"))
+        if any(one.pauses for one in lost):
+            self.promote()
         self.settle()
 
 

@@ -33,13 +33,14 @@ from service import auth
 from service.app import create_app, tick, tick_for_ever
 from service.settings import Settings
 from service.store.events import Cursor, events_since
-from tests.service.model import METRIC, NOT_FOUND, OPEN, STATES, Study, Told, Trial, spelled
+from tests.service.model import METRIC, NOT_FOUND, OPEN_OR_PAUSED, RUNGS, STATES, Study, Told, Trial, spelled
 
 pytestmark = pytest.mark.slow
 API = "/api/v1"
 EXAMPLES = int(os.environ.get("TRIALBOOK_MODEL_EXAMPLES", "25"))
 HOUR = 3600.0  # a lease's time: leases expire when the machine says so
 BOUND = 5.0  # of the threshold pruner
+HALVING = {"name": "asha", "min_resource": 1, "max_resource": 8, "reduction_factor": 2, "promote": True}
 
 letters = st.sampled_from("aaaabbc")  # studies
 owners = st.sampled_from(["alice"] * 7 + ["bob"])
@@ -68,7 +69,7 @@ kinds = st.fixed_dictionaries(
         "sampler": st.sampled_from([{"name": "random"}, {"name": "random"}, {"name": "grid"}]),
         "budget": budgets,
         "direction": st.sampled_from(["minimize", "maximize"]),
-        "pruner": st.sampled_from([{"name": "none"}, {"name": "threshold", "upper": BOUND}]),
+        "pruner": st.sampled_from([{"name": "none"}, {"name": "threshold", "upper": BOUND}, HALVING, HALVING]),
         "early_stopping": st.sampled_from([None, {"patience": 2, "min_delta": 0.0}]),
         "trial": st.builds(lambda most: {"max_attempts": most}, st.integers(1, 3)),
     }
@@ -96,6 +97,7 @@ class House:
         self.run, self.client, self.context = runner.run, client, app.state.context
         self.examples = itertools.count()
         self.finished = itertools.count(1)  # the order of results, over all studies
+        self.promoted = 0
 
 
 @pytest.fixture
@@ -180,6 +182,7 @@ class Service(RuleBasedStateMachine):
             self.tokens[who] = self.expect(Told(body={"role": role}), answer)["token"]
 
     def teardown(self) -> None:
+        self.house.promoted += sum(study.promoted for study in self.studies.values())
         for name in (*self.studies, *self.pinned):
             self.send("DELETE", f"/studies/{name}", "first")
         for name in self.sets:
@@ -326,11 +329,12 @@ class Service(RuleBasedStateMachine):
         who=st.sampled_from(["worker"] * 6 + ["alice", "bob"]),
         count=st.sampled_from([1, 1, 2, 3]),
         ours=st.sampled_from([True] * 9 + [False]),
+        can_pause=st.sampled_from([True, True, True, False]),
         n=times,
     )
-    def lease(self, letter, who, count, ours, n):
+    def lease(self, letter, who, count, ours, can_pause, n):
         body = {"request_id": f"request-{self.id}-{next(self.numbers)}", "worker": who, "count": count}
-        body |= {"trainers": [self.trainer if ours else "other:train"]}
+        body |= {"trainers": [self.trainer if ours else "other:train"], "can_pause": can_pause}
         body |= {} if letter is None else {"study": self.name(letter)}
         for _ in range(n):
             self.ask(body)
@@ -361,6 +365,7 @@ class Service(RuleBasedStateMachine):
         got = []
         for one, trial in zip(found, granted, strict=True):
             told = {"study": study.name, "attempt": trial.attempt, "resume_step": trial.attempts[-1].resume_step}
+            told |= {"rungs": list(RUNGS) if body["can_pause"] and study.factor is not None else None}
             assert {name: one[name] for name in told} == told
             assert trial.params in (None, one["params"])
             trial.params = one["params"]
@@ -376,7 +381,7 @@ class Service(RuleBasedStateMachine):
         if "study" in body:
             studies = [one for one in studies if one.name == body["study"]]
         for study in sorted(studies, key=lambda one: one.counts["running"]):  # as old as they stand in the dict
-            if granted := study.grant(body["worker"], body["count"]):
+            if granted := study.grant(body["worker"], body["count"], body["can_pause"]):
                 return study, granted
         return None, []
 
@@ -384,11 +389,26 @@ class Service(RuleBasedStateMachine):
     def train(self, letter, sent, body, n):
         """As a worker does: a lease, some reports, a result."""
         had = len(self.leases)
-        self.lease(letter, "worker", 1, True, n)
+        self.lease(letter, "worker", 1, True, True, n)
         if len(self.leases) > had:
             for batch in sent:
                 self.report(0, batch, n)
-            self.finish(0, body, n)
+            told_to = self.leases[-1][1].pauses and body["state"] != "failed"
+            self.finish(0, {"state": "paused"} if told_to else body, n)
+
+    @rule(letter=letters, losses=st.lists(st.sampled_from([0.5, 0.25, 1.0, -2.0]), min_size=2, max_size=4))
+    def race(self, letter, losses):
+        """Workers come to a step one after another, and pause where they are told to."""
+        for loss in losses:
+            had = len(self.leases)
+            self.lease(letter, "worker", 1, True, True, 1)
+            if len(self.leases) == had:
+                return
+            trial = self.leases[-1][1]
+            step = 0 if trial.last_step is None else trial.last_step + 1
+            self.report(0, [{"step": step, "metrics": {METRIC: loss}}], 1)
+            if trial.pauses:
+                self.finish(0, {"state": "paused"}, 1)
 
     def under_lease(self, which: int, told: Callable[[Study, Trial, int], Told]) -> tuple[str, Callable[[], Told]]:
         study, trial, attempt, lease = self.pick(self.leases, which)
@@ -401,8 +421,9 @@ class Service(RuleBasedStateMachine):
         lease, told = self.under_lease(which, lambda study, trial, attempt: study.report(trial, attempt, sent))
         found = self.tell(f"/leases/{lease}/reports", told, n, {"reports": sent}, who="worker")
         trial = self.pick(self.leases, which)[1]
-        if found.get("decision") == "prune" and trial.prune_reason == "":
-            assert "threshold" in found["reason"] or "not a" in found["reason"] or "finite" in found["reason"], found
+        if found.get("decision") in ("prune", "pause") and trial.prune_reason == "":
+            words = ("threshold", "finite", "not among the best", "goes on from step")
+            assert any(one in found["reason"] for one in words), found
             trial.prune_reason = found["reason"]
 
     @precondition(lambda self: self.leases)
@@ -689,7 +710,7 @@ class Service(RuleBasedStateMachine):
         assert study.cells is None or len(cells) == len(set(cells)) <= study.cells
         if study.state == "completed" and study.reason == "all cells of the grid are done":
             assert len(cells) == study.cells
-        assert study.state in ("running", "paused") or not any(one["state"] in OPEN for one in listed)
+        assert study.state in ("running", "paused") or not any(one["state"] in OPEN_OR_PAUSED for one in listed)
 
 
 def told_of_event(event: Any) -> tuple[Any, ...]:
@@ -715,3 +736,4 @@ def test_every_answer_is_as_the_model_foretells(house):
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert house.promoted > 0
