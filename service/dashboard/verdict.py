@@ -25,7 +25,7 @@ def verdict(spec: StudySpec, counts: Counts, found: Sequence[Improvement], param
     """
     over = counts["complete"] + counts["pruned"]
     edges = list(_edges(spec, params))[:MOST_EDGES] if over >= FEW else []
-    told = [*_failures(counts), _pace(spec, over, found), *edges]
+    told = [*_failures(counts), _pace(spec, over, found), *_stopped(found), *edges]
     return " ".join(one for one in told if one)
 
 
@@ -51,6 +51,12 @@ def _pace(spec: StudySpec, over: int, found: Sequence[Improvement]) -> str:
         return f"Still getting better: {count(since, 'trial')} ago one brought {brought}."
     stalled = f"No better for {count(since, 'trial')}; the last improvement brought {brought}."
     return f"{stalled} {_hope(spec, over)}".rstrip()
+
+
+def _stopped(found: Sequence[Improvement]) -> Iterator[str]:
+    """Whether the best trial is one that the pruner would have taken away."""
+    if found and found[-1].spared:
+        yield "The best trial would have been stopped early, but for the audit: let the pruner wait longer."
 
 
 def _brought(found: Sequence[Improvement]) -> str:

@@ -27,8 +27,8 @@ async def bests(db: Database, names: list[str]) -> dict[str, list[tuple[int, flo
 
 
 IMPROVEMENTS = text("""
-    select number, value, place from (
-        select number, value, score, state, row_number() over finished as place,
+    select number, value, place, spared from (
+        select number, value, score, state, spared_step is not null as spared, row_number() over finished as place,
             min(score) filter (where state = 'complete') over
                 (finished rows between unbounded preceding and 1 preceding) as before
         from trials where study_id = :study and state in ('complete', 'pruned')
@@ -45,6 +45,7 @@ class Improvement:
     number: int
     value: float
     place: int
+    spared: bool = False  # whether it would have been stopped early, and ran on for the audit
 
 
 async def improvements(db: Database, study_id: int) -> list[Improvement]:

@@ -1,8 +1,9 @@
-"""What is said of the test part."""
+"""What is said of a trial: of the test part, and of where it would have been stopped."""
 
 import pytest
 
 from trialbook import words
+from trialbook.wire import Spared, Trial
 
 MEASURED = {"test_error": 0.0123456, "test_loss": "nan", "tested_examples": 360, "best_step": 4}
 
@@ -33,3 +34,10 @@ def test_one_example_is_one():
     assert words.tested({"test_x": "text", "test_y": 1, "tested_examples": 1}, None) == (
         "test_y 1 (on 1 example never used before)"
     )
+
+
+def test_a_spared_trial_is_told_where_it_would_have_been_stopped():
+    why = Spared(step=12, reason="loss 2 is worse than the median 1 of 5 trials at step 12")
+    said = "It would have been stopped at step 12: loss 2 is worse than the median 1 of 5 trials at step 12; it ran on"
+    assert words.spared(Trial.model_construct(spared=why)).startswith(said)
+    assert words.spared(Trial.model_construct(spared=None)) == ""

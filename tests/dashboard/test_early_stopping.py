@@ -116,6 +116,7 @@ WORDS = {
     "no pruner": (study(name="none"), Stops(), "No trial is stopped early: the study has no pruner."),
     "nothing yet": (study(audit=0.1), Stops(), "No trial was stopped early yet."),
     "no audit": (study(), stops(), "What that cost is not known, since none of them ran on: with audit: 0.05"),
+    "promotion": (study(name="asha", promote=True), stops(), "a trial that was good enough in the end was to go on."),
     "too few": (study(audit=0.1), stops([1.0]), "What that cost is not known yet: 1 trial of the kind ran on, 1"),
     "none better": (
         study(audit=0.1),

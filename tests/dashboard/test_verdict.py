@@ -8,6 +8,8 @@ from service.store.studies import study_key
 from tests.service.calls import finish, lease, spec, submit
 from trialbook.spec import StudySpec
 
+STOPPED = "The best trial would have been stopped early, but for the audit: let the pruner wait longer."
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -104,3 +106,9 @@ async def test_improvements_come_in_the_order_in_which_trials_finished(serve):
         key = await study_key(context.db, "study")
         found = await improvements(context.db, key.id)
     assert [(one.number, one.value, one.place) for one in found] == [(3, 0.5, 1), (4, 0.25, 3), (2, 0.125, 5)]
+
+
+def test_a_best_trial_that_was_nearly_stopped_is_told():
+    known = {"complete": 20, "pruned": 20}
+    assert STOPPED in said(**known, found=[(0, 0.5, 1), (30, 0.4, 31, True)])
+    assert STOPPED not in said(**known, found=[(0, 0.5, 1, True), (30, 0.4, 31)])

@@ -28,6 +28,7 @@ from tests.service.test_files import files, put
 from trialbook import Client
 
 TABLE = "a,b\n" + "".join(f"{i},{i % 2}\n" for i in range(40))
+AUDITED = {"name": "threshold", "lower": 0.25, "audit": 0.5}  # with seed 17 the first four trials run on
 FIRST = "tb_first-0_" + "a" * 43
 
 
@@ -61,7 +62,7 @@ async def at_work(client):
     """A study in the middle of its work: what is known of it, and the lease of the trial that runs."""
     csv = {"content-type": "text/csv"}
     assert (await client.put("/api/v1/datasets/mine?target=b", content=TABLE, headers=csv)).status_code == 200
-    await submit(client, budget={"n_trials": 4})
+    await submit(client, budget={"n_trials": 4}, pruner=AUDITED, sampler={"name": "random", "seed": 17})
     for value in (0.5, 0.25):
         one = await lease(client)
         await report(client, one, 1.0, "nan", value)
@@ -115,6 +116,9 @@ def test_restored_service_goes_on_where_the_backup_was_taken(archive, empty, tmp
             assert (await client.get("/api/v1/datasets/mine")).text == TABLE
             again = await lease(client)
             assert (again["number"], again["attempt"], again["resume_step"]) == (2, 2, 2)
+            spared = [one["spared"] for one in await shown(client)]
+            assert spared[:3] == [one["spared"] for one in archive["known"][:3]]
+            assert spared[2]["step"] == 1  # the checkpoint is beyond
             got = await client.get("/api/v1/studies/study/trials/2/artifacts/checkpoint")
             assert got.content == b"state 2"
             assert (await finish(client, again, value=0.1)).json()["state"] == "complete"

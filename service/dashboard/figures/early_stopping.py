@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from service.dashboard.figures.protocol import heading
-from trialbook.spec import NoPruner, StudySpec
+from trialbook.spec import ASHAPruner, NoPruner, StudySpec
 from trialbook.values import spell
 from trialbook.words import count, shown
 
@@ -220,6 +220,8 @@ def _saved(found: Stops, saved: Between | None) -> list[str]:
 
 def _cost(spec: StudySpec, found: Stops, cost: Cost | None) -> str:
     spared, complete = sum(found.spared_by_state.values()), found.spared_by_state.get("complete", 0)
+    if isinstance(spec.pruner, ASHAPruner) and spec.pruner.promote:
+        return "What that cost is not known: a trial that was good enough in the end was to go on."
     if isinstance(spec.pruner, NoPruner) or spec.pruner.audit == 0:
         return (
             "What that cost is not known, since none of them ran on: with audit: 0.05 in the pruner of the next study, "
