@@ -1,6 +1,7 @@
 """The suggester: makes the suggestions of model-based samplers ahead of demand, so that a lease costs milliseconds.
 
-It holds no state but what it may forget: which study to work on is claimed in the database, with an expiry.
+It holds no state but what it may forget: histories that it has read. Which study to work on is claimed in the database,
+with an expiry.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from service.logs import LONGEST, tell
 from service.search import History, Suggestion
 from service.store import suggesting
 from service.store.database import Database
-from service.store.suggesting import Known, Wish
+from service.store.histories import Histories, Known
+from service.store.suggesting import Wish
 from trialbook.spec import StudySpec
 
 LOOK_AGAIN = 0.1  # seconds between looks at the demand
@@ -79,10 +81,10 @@ Tell = Callable[[Suggested], None]
 
 async def suggest_for_ever(db: Database, fits: Fits, tell_of: Tell | None = None) -> None:
     """Look for demand and meet it, study by study, until cancelled."""
-    name = secrets.token_hex(8)
+    name, histories = secrets.token_hex(8), Histories()
     while True:
         try:
-            busy = await suggest_once(db, fits, name, tell_of)
+            busy = await suggest_once(db, fits, name, tell_of, histories)
         except Exception as error:  # the database may be away for a while: go on when it is back
             tell("suggesting-failed", level=logging.WARNING, error=error)
             busy = False
@@ -90,13 +92,16 @@ async def suggest_for_ever(db: Database, fits: Fits, tell_of: Tell | None = None
             await asyncio.sleep(LOOK_AGAIN)
 
 
-async def suggest_once(db: Database, fits: Fits, name: str, tell_of: Tell | None = None) -> bool:
-    """Meet the demand of each study once; whether there was any."""
+async def suggest_once(
+    db: Database, fits: Fits, name: str, tell_of: Tell | None = None, histories: Histories | None = None
+) -> bool:
+    """Meet the demand of each study once; whether there was any. `histories` keeps what was read for the next time."""
+    histories = histories or Histories()
     wanted = [wish for wish in await suggesting.wishes(db, name) if is_wanted(wish)]
     for wish in wanted:
         if await suggesting.claim(db, wish.study_id, name, FIT_SECONDS + 30):
             try:
-                done = await _serve(db, fits, wish)
+                done = await _serve(db, fits, wish, histories)
                 if done is not None and tell_of is not None:
                     tell_of(done)
             finally:
@@ -104,8 +109,8 @@ async def suggest_once(db: Database, fits: Fits, name: str, tell_of: Tell | None
     return bool(wanted)
 
 
-async def _serve(db: Database, fits: Fits, wish: Wish) -> Suggested | None:
-    known = await suggesting.known(db, wish.study_id)
+async def _serve(db: Database, fits: Fits, wish: Wish, histories: Histories) -> Suggested | None:
+    known = await histories.known(db, wish.study_id)
     if known is None:
         return None
     numbers = plan(wish, known.renewable)

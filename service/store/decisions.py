@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from service.search.protocol import History, Observation, Pending
 from service.store.database import Database
+from service.store.histories import observed
 from service.store.rows import parsed
-from service.store.suggesting import observed
 
 TRIALS = text("""
     select number, source, cell, params, explanation, state, score, finish_seq

@@ -1,15 +1,14 @@
-"""What the suggester reads and writes: which studies want suggestions, their histories, and waiting trials."""
+"""What the suggester reads and writes: which studies want suggestions, and waiting trials."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import text
 
-from service.search.protocol import History, Observation, Pending, Suggestion
+from service.search.protocol import Suggestion
 from service.store.database import Database
-from service.store.rows import parsed
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,6 @@ class Wish:
     polling: int  # other workers that wait for work it could give
     waiting: int  # suggestions ready
     stale: int  # of those, how many miss a finished result
-
-
-@dataclass(frozen=True)
-class Known:
-    """A study's history at one instant, with what identifies it for a replay."""
-
-    spec: dict[str, Any]  # Any: the study spec's JSON
-    history: History
-    seen: int  # the last finish_seq in it
-    renewable: tuple[int, ...]  # waiting suggestions that may be made anew
 
 
 WISHES = text("""
@@ -65,23 +54,6 @@ CLAIM = text("""
     returning study_id
 """)
 UNCLAIM = text("delete from claims where study_id = :study_id and suggester = :suggester")
-# A trial that is paused is known as far as it came, also when it went on later and was lost or cancelled.
-READ = text("""
-    select t.number, t.params, t.state, t.attempt, t.source, case when own.is_result then t.score else pause.score end
-        as score, case when own.is_result then t.finish_seq else pause.seq end as finish_seq
-    from trials t cross join lateral (
-        select t.state in ('complete', 'pruned', 'paused') and t.score is not null as is_result
-    ) own left join lateral (
-        select a.paused_score as score, a.paused_seq as seq from attempts a
-        where a.trial_id = t.id and a.paused_seq is not null
-            and not own.is_result and t.state not in ('waiting', 'running')
-        order by a.attempt desc limit 1
-    ) pause on true
-    where t.study_id = :study_id
-        and (t.state in ('waiting', 'running') or own.is_result or pause.score is not null)
-    order by 7 nulls last, t.number
-""")
-SPEC = text("select spec from studies where id = :study_id")
 
 
 async def wishes(db: Database, suggester: str) -> list[Wish]:
@@ -98,34 +70,6 @@ async def claim(db: Database, study_id: int, suggester: str, seconds: float) -> 
 async def unclaim(db: Database, study_id: int, suggester: str) -> None:
     """Give a claim back."""
     await db.run(UNCLAIM, {"study_id": study_id, "suggester": suggester})
-
-
-async def known(db: Database, study_id: int) -> Known | None:
-    """What a sampler may know of a study now; suggestions that may be made anew are not pending."""
-    specs = await db.run(SPEC, {"study_id": study_id})
-    if not specs:
-        return None
-    rows = await db.run(READ, {"study_id": study_id})
-    finished = [row for row in rows if row["state"] not in ("waiting", "running")]
-    pending = [row for row in rows if row["state"] in ("waiting", "running")]
-    renewable = [
-        row["number"]
-        for row in pending
-        if row["state"] == "waiting" and row["attempt"] == 0 and row["source"] == "sampler"
-    ]
-    history = History(
-        tuple(
-            Observation(row["number"], parsed(row["params"]), row["score"], observed(row["state"])) for row in finished
-        ),
-        tuple(Pending(row["number"], parsed(row["params"])) for row in pending if row["number"] not in renewable),
-    )
-    seen = max((row["finish_seq"] or 0 for row in finished), default=0)
-    return Known(parsed(specs[0]["spec"]), history, seen, tuple(renewable))
-
-
-def observed(state: str) -> Literal["complete", "pruned"]:
-    """How a sampler sees a result: what did not run to its end came only so far."""
-    return "complete" if state == "complete" else "pruned"
 
 
 RENEW = text("""
