@@ -5,6 +5,8 @@ import random
 import signal
 import time
 
+import asyncpg
+
 from tests.promises.figure import Figure
 from tests.promises.stage import Crowd, poll, stage, study
 from trialbook.wire import Report
@@ -83,8 +85,8 @@ def exact_budgets(kills=12, n_trials=500, clients=32):
                 try:
                     made = {row["name"]: row["made"] for row in await place.fetch(MADE)}
                     over = max(over, made["exact"] - n_trials, made["cells"] - CELLS)
-                except OSError:
-                    pass
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    pass  # killed just now, or not up again
                 await asyncio.sleep(0.05)
 
         async def work():
