@@ -7,7 +7,7 @@ A call that was refused (4xx) changed nothing; one without an answer, or with on
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos import curves, order, outcomes, repeats
+from tests.chaos import curves, halving, order, outcomes, repeats
 from tests.chaos.facts import Facts, Found, gather
 from tests.chaos.history import Call, Final
 
@@ -16,6 +16,7 @@ RULES: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "lost report before a prune": curves.lost_before_prune,
     "lost trial": outcomes.lost_trial,
     "lost finish": outcomes.lost_finish,
+    "lost pause": halving.lost_pause,
     "lost cancel": outcomes.lost_cancel,
     "lost study": outcomes.lost_study,
     "lost or made-up attempt": outcomes.lost_or_made_up_attempt,
@@ -40,6 +41,8 @@ RULES: dict[str, Callable[[Facts], Iterator[Found]]] = {
     "out of order: stopped": order.granted_while_stopped,
     "out of order: not found": order.missing_trial,
     "out of order: counts": order.wrong_counts,
+    "promoted too early": halving.promoted_too_early,
+    "left behind": halving.left_behind,
     "unexpected status": repeats.unexpected_status,
 }
 

@@ -21,13 +21,16 @@ FLOAT = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
 GRID = {"a": {"type": "int", "low": 1, "high": 5}, "b": {"type": "categorical", "choices": ["u", "v", "w"]}}
 INTERFERENCES = ("pause", "cancel trial", "cancel", "pause", "cancel trial", "delete")
 BETWEEN = (1.5, 4.0)  # seconds between two of them
+HALVING = {"name": "asha", "reduction_factor": 2, "max_resource": 6, "promote": True}
 KINDS: dict[str, dict[str, Any]] = {
+    "halved": {"space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 14}, "pruner": HALVING},
     "own": {"trainer": "train:train", "space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 16}},
     "random": {"space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 30}},
     "given": {"space": FLOAT, "sampler": {"name": "random"}, "budget": {"n_trials": 12}},
     "grid": {"space": GRID, "sampler": {"name": "grid"}, "budget": {"n_trials": 15}},
     "own-grid": {"trainer": "train:train", "space": GRID, "sampler": {"name": "grid"}, "budget": {"n_trials": 15}},
     "pruned": {"space": FLOAT, "budget": {"n_trials": 25}, "pruner": {"name": "median", "n_startup_trials": 2}},
+    "own-halved": {"trainer": "train:train", "space": FLOAT, "budget": {"n_trials": 8}, "pruner": HALVING},
     "gp": {"space": FLOAT, "sampler": {"name": "gp", "n_startup_trials": 4}, "budget": {"n_trials": 10}},
 }
 
@@ -90,7 +93,8 @@ class Caller(threading.Thread):
 
 
 class Asker(Caller):
-    """Asks for a trial, and computes it; at times it fails, gives it back, sleeps too long, or vanishes."""
+    """Asks for a trial, and computes it; at times it fails, gives it back, sleeps too long, or vanishes, also when told
+    to pause."""
 
     def act(self) -> None:
         """One trial."""
@@ -100,7 +104,7 @@ class Asker(Caller):
         study = self.chance.choice(studies)
         request_id = f"{self.name}-{self.chance.getrandbits(64):x}"
         answer = self.client.acquire_leases(
-            self.name, ["external"], request_id=request_id, wait_seconds=0.5, study=study
+            self.name, ["external"], request_id=request_id, wait_seconds=0.5, study=study, can_pause=True
         )
         if answer.reason == "study-finished":
             self.board.close(study)
@@ -119,12 +123,20 @@ class Asker(Caller):
             decision = self.client.report(lease.lease, [wire.Report(step=step, metrics={"loss": loss})])
             if decision.decision == "prune":
                 self.client.finish_trial(lease.lease, wire.Finish(state="pruned"))
+            if decision.decision == "pause":
+                self._pause(lease, step)
             if decision.decision != "continue":
                 return
             if self.happens(0.1):
                 self.client.put_artifact(lease.lease, "checkpoint", f"{step}".encode(), step=step)
             self.stopping.wait(WAIT)
         self._end(lease, value)
+
+    def _pause(self, lease: wire.Lease, step: int) -> None:
+        if self.happens(0.9):
+            self.client.put_artifact(lease.lease, "checkpoint", f"{step}".encode(), step=step)
+        if self.happens(0.9):
+            self.client.finish_trial(lease.lease, wire.Finish(state="paused"))
 
     def _end(self, lease: wire.Lease, value: float) -> None:
         if self.happens(0.04):
@@ -184,7 +196,7 @@ class Owner(Caller):
             finally:
                 self.resume(name)
         elif kind == "cancel trial":
-            going_on = [trial for trial in trials if trial.state in ("waiting", "running")]
+            going_on = [trial for trial in trials if trial.state in ("waiting", "running", "paused")]
             self.client.cancel_trial(name, self.chance.choice(going_on or trials).number)
         elif kind == "cancel":
             self.client.cancel_study(name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.chaos.facts import Facts, Found, StudyFacts, TrialFacts, found, is_possible, same_metrics, spelled
+from tests.chaos.halving import TOLD
 from tests.chaos.history import Call
 
 
@@ -50,7 +51,7 @@ def lost_report(facts: Facts) -> Iterator[Found]:
 
 
 def lost_before_prune(facts: Facts) -> Iterator[Found]:
-    """Of what was first reported under `prune`, the curve holds a first part: up to where the trial was pruned."""
+    """Of what was first reported under `prune` or `pause`, the curve holds a first part: up to where it was decided."""
     for trial in facts.trials:
         for look in looks(trial):
             for attempt in {attempt for attempt, _ in _reports(trial, look.attempt)}:
@@ -59,7 +60,7 @@ def lost_before_prune(facts: Facts) -> Iterator[Found]:
 
 def _pruned_part(trial: TrialFacts, look: Look, attempt: int) -> Iterator[Found]:
     calls = [call for call in trial.of("report", attempt) if is_possible(call)]
-    prunes = [call for call in calls if _decided(call) == "prune" and call.ended < look.begun]
+    prunes = [call for call in calls if _decided(call) in TOLD and call.ended < look.begun]
     others = {step for call in calls if call not in prunes for step, _ in _asked(call)}
     batches = [[step for step, _ in _asked(call)] for call in prunes]
     if any(call.outcome != "ok" for call in calls) or any(batch != sorted(batch) for batch in batches):

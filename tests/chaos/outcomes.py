@@ -17,6 +17,7 @@ from tests.chaos.facts import (
     same_number,
     spelled,
 )
+from tests.chaos.halving import is_halved, was_told_to_pause
 from tests.chaos.history import Call
 
 
@@ -54,6 +55,8 @@ def _lost_finish(trial: TrialFacts, final: dict[str, Any], attempt: int, call: C
         outcome = next((one["outcome"] for one in final["attempts"] if one["attempt"] == attempt), None)
         if outcome != "failed":
             yield found(trial, f"attempt {attempt} failed and is {outcome} in the end", call)
+    elif call.answer["state"] == "paused":
+        return  # it may have gone on since: there is a rule for pauses
     elif (final["state"], final["attempt"]) != (call.asked["state"], attempt):
         yield found(trial, f"finished as {call.asked['state']}, it is {final['state']} in the end", call)
     elif not _is_result(call, final):
@@ -61,7 +64,8 @@ def _lost_finish(trial: TrialFacts, final: dict[str, Any], attempt: int, call: C
 
 
 def made_up_result(facts: Facts) -> Iterator[Found]:
-    """A trial is over by one finish of its last attempt, whole; or by a cancel; or since all its attempts expired."""
+    """A trial is over by one finish of its last attempt, whole; or by a cancel; or since all its attempts expired; or
+    pruned as one that was paused when its study completed."""
     for study in _known(facts):
         for trial in study.trials.values():
             if study.is_whole and trial.final is not None and trial.final["state"] in OVER:
@@ -78,7 +82,7 @@ def _made_up(study: StudyFacts, trial: TrialFacts, final: dict[str, Any]) -> Ite
         ended = study.final is not None and study.final["state"] in ("completed", "cancelled")
         if not ended and not any(is_possible(call) for call in trial.cancels):
             yield found(trial, "it is cancelled, and nobody cancelled it")
-    elif final["state"] == "failed" and _is_worn_out(study, final):
+    elif _is_worn_out(study, final) or _was_paused(study, trial, final):
         return
     elif any(_is_result(call, final) for call in finishes if call not in last):
         yield found(trial, "its result is not one of its last attempt, or was refused", *finishes)
@@ -88,10 +92,22 @@ def _made_up(study: StudyFacts, trial: TrialFacts, final: dict[str, Any]) -> Ite
 
 def _is_worn_out(study: StudyFacts, final: dict[str, Any]) -> bool:
     """Whether as many attempts failed or expired as the study allows, the last by expiry."""
+    if final["state"] != "failed":
+        return False
     outcomes = [one["outcome"] for one in final["attempts"]]
     wasted = sum(outcome in ("expired", "failed") for outcome in outcomes)
     allowed: int = study.spec.get("trial", {}).get("max_attempts", 3)
     return outcomes[-1] == "expired" and wasted >= allowed
+
+
+def _was_paused(study: StudyFacts, trial: TrialFacts, final: dict[str, Any]) -> bool:
+    """Whether a trial may have been paused as its study completed: by its worker, or in a lost worker's place."""
+    if final["state"] != "pruned" or not is_halved(study):
+        return False
+    has_completed = study.final is not None and study.final["state"] == "completed"
+    paused = [call for call in trial.of("finishTrial", final["attempt"]) if call.asked["state"] == "paused"]
+    is_paused = any(map(is_possible, paused)) or was_told_to_pause(trial, final["attempt"])
+    return has_completed and is_paused
 
 
 def _is_result(call: Call, final: dict[str, Any]) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.chaos.facts import Facts, Found, asked_for, found, parts, spelled
+from tests.chaos.halving import TOLD
 from tests.chaos.history import Call
 
 SAME = ("lease", "study", "number", "attempt", "params", "resume_step", "seed")
 MAY_BE = (503, 507)
+GOES_ON = ("waiting", "paused")  # after a finish: the trial may be run again
 
 
 def unexpected_status(facts: Facts) -> Iterator[Found]:
@@ -65,7 +67,7 @@ def finished_twice(facts: Facts) -> Iterator[Found]:
     for trial in facts.trials:
         ok = [(attempt, call) for attempt in trial.writes for call in trial.of("finishTrial", attempt)]
         ok = sorted(((a, call) for a, call in ok if call.outcome == "ok"), key=lambda one: one[1].ended)
-        final = [(attempt, call) for attempt, call in ok if call.answer["state"] != "waiting"]
+        final = [(attempt, call) for attempt, call in ok if call.answer["state"] not in GOES_ON]
         for attempt, call in final[1:]:
             if attempt != final[0][0]:
                 yield found(trial, "two attempts have finished it", final[0][1], call)
@@ -84,7 +86,8 @@ def _result(call: Call) -> str:
 
 
 def other_decision(facts: Facts) -> Iterator[Found]:
-    """A report that was answered `prune` is answered so again; `continue` too, as long as nothing else was said."""
+    """A report that was answered `prune` or `pause` is answered so again; `continue` too, as long as nothing else was
+    said."""
     for trial in facts.trials:
         for attempt in trial.writes:
             decided: dict[str, Call] = {}
@@ -94,11 +97,11 @@ def other_decision(facts: Facts) -> Iterator[Found]:
                     continue
                 earlier = decided.setdefault(spelled(call.asked), call)
                 was, now = earlier.answer["decision"], call.answer["decision"]
-                if pruned is not None and pruned.ended < call.begun and now != "prune":
-                    yield found(trial, f"{now} after a prune", pruned, call)
+                if pruned is not None and pruned.ended < call.begun and now != pruned.answer["decision"]:
+                    yield found(trial, f"{now} after a {pruned.answer['decision']}", pruned, call)
                 elif was != now and not _something_else(trial.of("report", attempt), earlier, call):
                     yield found(trial, f"{now} in answer to a repeated report, first {was}", earlier, call)
-                pruned = call if now == "prune" and pruned is None else pruned
+                pruned = call if now in TOLD and pruned is None else pruned
 
 
 def _something_else(reports: list[Call], earlier: Call, call: Call) -> bool:

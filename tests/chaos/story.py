@@ -53,10 +53,12 @@ class Story:
         """A checkpoint."""
         self.under("putArtifact", f"artifacts/checkpoint?sha256={SHA[sha]}&step={step}", None, {}, **more)
 
-    def finish(self, value: float | None = 0.5, state="complete", *, then=None, attempt=1, **more) -> None:
+    def finish(
+        self, value: float | None = 0.5, state="complete", *, then=None, attempt=1, reports=None, **more
+    ) -> None:
         """A result; `then`: the state that its answer shows."""
         asked = {"state": state, "value": value, "error": None, "attributes": {}}
-        answer = self.trial(state=then or state, value=value, attempt=attempt)
+        answer = self.trial(state=then or state, value=value, attempt=attempt, reports=reports)
         self.under("finishTrial", "finish", asked, answer, lease=f"0.{attempt}", **more)
 
     def read(self, *, number=0, status=200, **shown: Any) -> None:

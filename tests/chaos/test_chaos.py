@@ -20,3 +20,4 @@ def test_struck_from_all_sides_the_service_keeps_its_promises():
     assert set(INTERFERENCES) - report.interfered <= LATE
     assert report.trials["complete"] > 50
     assert report.again > 0
+    assert any(call.operation == "finishTrial" and call.asked["state"] == "paused" for call in report.calls)

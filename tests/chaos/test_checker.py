@@ -209,6 +209,41 @@ def wrong_counts(story: Story, bad: bool) -> None:
     story.ends(state="complete", value=0.5)
 
 
+def lost_pause(story: Story, bad: bool) -> None:
+    story.grant()
+    story.report({0: 0.5}, "pause")
+    story.finish(None, "paused", reports={0: 0.5})
+    story.ends(state="paused", reports={0: 0.5}, outcomes=("expired" if bad else "paused",))
+
+
+def halve(story: Story, *losses: float) -> None:
+    """Trials that come to step 0 one after another, and are paused there."""
+    pruner = {"name": "asha", "reduction_factor": 2, "max_resource": 4, "promote": True}
+    story.calls[0].asked["pruner"] = pruner
+    for number, loss in enumerate(losses):
+        story.grant(number=number)
+        story.report({0: loss}, "pause", lease=f"{number}.1")
+        story.ends(number=number, state="paused", reports={0: loss}, outcomes=("paused",))
+
+
+def promoted_too_early(story: Story, bad: bool) -> None:
+    halve(story, 0.4, 0.5, 0.6)
+    number = 1 if bad else 0
+    story.grant(2, number=number)
+    story.ends(number=number, attempt=2, outcomes=("paused", None))
+
+
+def left_behind(story: Story, bad: bool) -> None:
+    halve(story, 0.4, 0.6)
+    story.study = {"name": "s", "state": "completed", "reason": "all trials of the budget are done", "n_trials": 2}
+    for number, loss in enumerate((0.4, 0.6)):
+        story.ends(number=number, state="pruned", reports={0: loss}, outcomes=("paused",))
+    if not bad:
+        story.grant(2)
+        story.report({0: 0.4, 1: 0.3}, "pause", lease="0.2")
+        story.ends(state="pruned", attempt=2, reports={0: 0.4, 1: 0.3}, outcomes=("paused", "paused"))
+
+
 def unexpected_status(story: Story, bad: bool) -> None:
     story.call("getStudy", "/studies/s", status=500 if bad else 503)
 
@@ -242,6 +277,9 @@ CASES = {
     "out of order: stopped": granted_while_stopped,
     "out of order: not found": not_found,
     "out of order: counts": wrong_counts,
+    "lost pause": lost_pause,
+    "promoted too early": promoted_too_early,
+    "left behind": left_behind,
     "unexpected status": unexpected_status,
 }
 
