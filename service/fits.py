@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from service.children import CallFailed, Children
-from service.search.protocol import History, Suggestion
+from service.search.protocol import History, Observation, Pending, Suggestion
 from trialbook.space import Space
 from trialbook.spec import Sampler as Options
 from trialbook.spec import StudySpec
@@ -40,7 +40,7 @@ class Fitters:
 
         Waiting for a free process does not count towards the timeout.
         """
-        asked = (self._build, spec.space, spec.sampler, history, tuple(numbers))
+        asked = (self._build, spec.space, spec.sampler, _packed(history), tuple(numbers))
         try:
             made: list[Suggestion] = await self._children.call("service.fits:suggest", *asked, timeout=timeout)
         except CallFailed as failure:
@@ -60,8 +60,24 @@ class Fitters:
         await self.close()
 
 
-def suggest(build: str, space: Space, options: Options, history: History, numbers: tuple[int, ...]) -> list[Suggestion]:
+# Columns are pickled and read in a third of the time that as many objects take; histories have up to 100,000 trials.
+_Packed = tuple[tuple[Sequence[Any], ...], tuple[Pending, ...]]  # Any: an observation's fields, each a column
+
+
+def _packed(history: History) -> _Packed:
+    finished = history.finished
+    columns = ([getattr(one, name) for one in finished] for name in Observation.__dataclass_fields__)
+    return tuple(columns), history.pending
+
+
+def _unpacked(packed: _Packed) -> History:
+    columns, pending = packed
+    return History(tuple(map(Observation, *columns)), pending)
+
+
+def suggest(build: str, space: Space, options: Options, packed: _Packed, numbers: tuple[int, ...]) -> list[Suggestion]:
     """The child's side: the suggestions of the sampler that `build` makes."""
     module, function = build.split(":")
-    suggestions: list[Suggestion] = getattr(import_module(module), function)(space, options).suggest(history, numbers)
+    sampler = getattr(import_module(module), function)(space, options)
+    suggestions: list[Suggestion] = sampler.suggest(_unpacked(packed), numbers)
     return suggestions
