@@ -60,7 +60,7 @@ async def report(context: Context, lease: str, reports: Sequence[Report]) -> Dec
         if (released := await finishing.release(context.db, held.trial, held.attempt, PAUSED)) is not None:
             telling.lease_released(context.metrics, released)
         return _decision(context, "stop", PAUSED)
-    return _decision(context, "continue", _sparing(recorded.spared_reason))
+    return _decision(context, "continue", _sparing(recorded.spared))
 
 
 def _distinct(reports: Sequence[Report]) -> Sequence[Report]:
@@ -89,8 +89,8 @@ DELETED = "The trial was deleted."
 PAUSED = "the study is paused; the trial went back to the queue"
 
 
-def _sparing(reason: str | None) -> str | None:
-    return None if reason is None else f"would be pruned: {reason}; it runs on for the audit"
+def _sparing(spared: Spared | None) -> str | None:
+    return None if spared is None else f"would be pruned: {spared.reason}; it runs on for the audit"
 
 
 def _decision(context: Context, decision: str, reason: str | None) -> Decision:
@@ -115,7 +115,7 @@ async def _over(context: Context, trial: int, attempt: int, place: Place, report
             raise AlreadyFinished("This attempt is finished: no more steps are stored.")
         stopped = "pause" if place.pauses else "prune"
         if place.prune_reason is None:
-            return _decision(context, "continue", _sparing(place.spared_reason))
+            return _decision(context, "continue", _sparing(place.spared))
         return _decision(context, stopped, place.prune_reason)
     raise telling.write_refused(context.metrics, place.spec["name"], place.number, attempt)
 
@@ -145,10 +145,10 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
     if place.prune_step is not None:
         reports = [one for one in reports if one.step <= place.prune_step]
     previous, best = place.last_step, place.best_score
-    spared, spared_step = None, place.spared_step
+    spared = place.spared
     for one in reports:
         score = oriented(one.metrics[metric], spec.sign) if metric in one.metrics else None
-        is_judged = score is not None and (spared_step is None or one.step <= spared_step)
+        is_judged = score is not None and spared is None
         milestone = pruner.milestone(one.step, previous, place.number) if is_judged else None
         verdict = pruning.Verdict(prune=False)
         if score is not None:
@@ -167,8 +167,7 @@ async def _judge(context: Context, trial: int, place: Place, reports: Sequence[R
                 verdict = pruning.passed(spec.sign)  # it was promoted from here, and had to begin anew
         steps.append(Step(one.step, one.metrics, score, milestone, verdict.compared))
         if verdict.prune and pruning.spares(spec.pruner, spec.sampler.seed, place.number):
-            spared = spared or Spared(step=one.step, reason=verdict.reason or "")
-            spared_step = spared.step
+            spared = Spared(step=one.step, reason=verdict.reason or "")
         elif verdict.prune:
             return Judged(tuple(steps), verdict.reason, verdict.pauses)
         previous = one.step if previous is None else max(previous, one.step)

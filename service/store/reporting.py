@@ -7,8 +7,8 @@ from typing import Any
 from asyncpg import NotNullViolationError
 from sqlalchemy import text
 
-from service.store.database import Database, Transaction
-from service.store.rows import parsed
+from service.store.database import Database, Row, Transaction
+from service.store.rows import parsed, spared_of
 from trialbook.wire import Measured, Spared
 
 Metrics = Mapping[str, float]
@@ -28,8 +28,7 @@ class Place:
     prune_step: int | None
     prune_reason: str | None
     pauses: bool  # whether that decision is a pause
-    spared_step: int | None  # where it would have been pruned, but runs on for the audit
-    spared_reason: str | None
+    spared: Spared | None  # where it would have been pruned, but runs on for the audit
     rung: int | None  # the milestone at which the trial was last paused
     reason: str | None
     study_state: str
@@ -60,7 +59,12 @@ PLACE = text("""
 async def place(db: Database, trial: int) -> Place | None:
     """Where this trial stands; None when it (or its study) was deleted."""
     rows = await db.run(PLACE, {"trial": trial})
-    return Place(**{**rows[0], "spec": parsed(rows[0]["spec"])}) if rows else None
+    return _place(rows[0]) if rows else None
+
+
+def _place(row: Row) -> Place:
+    plain = {name: row[name] for name in Place.__dataclass_fields__ if name not in ("spec", "spared")}
+    return Place(**plain, spec=parsed(row["spec"]), spared=spared_of(row))
 
 
 # A spared trial is no rival where those that were pruned are none: the audit changes no other trial's decision.
@@ -154,7 +158,7 @@ RECORD = text("""
                 select from sent join reports r on r.trial_id = :trial and r.step = sent.step
                 where r.metric_set <> sent.metric_set or r.vals <> sent.vals
             )
-        returning t.study_id, t.number, t.prune_step, t.prune_reason, t.pauses, t.spared_reason
+        returning t.study_id, t.number, t.prune_step, t.prune_reason, t.pauses, t.spared_step, t.spared_reason
     ), stored as (
         insert into reports as r (trial_id, step, attempt, metric_set, vals, score, study_id, milestone, compared)
         select :trial, sent.step, :attempt, sent.metric_set, sent.vals, sent.score, held.study_id, sent.milestone,
@@ -182,7 +186,7 @@ class Recorded:
     prune_step: int | None
     prune_reason: str | None
     pauses: bool
-    spared_reason: str | None
+    spared: Spared | None
 
 
 async def record(
@@ -232,7 +236,8 @@ async def record(
         return None
     if not rows:
         return None
-    return Recorded(**{name: rows[0][name] for name in Recorded.__dataclass_fields__})
+    plain = {name: rows[0][name] for name in ("stored", "prune_step", "prune_reason", "pauses")}
+    return Recorded(**plain, spared=spared_of(rows[0]))
 
 
 def _running_sum(lengths: Any) -> list[int]:  # Any: an iterable of int

@@ -26,11 +26,12 @@ def trial_of(row: Row) -> Trial:
         params=parsed(row["params"]),
         explanation=parsed(row["explanation"]),
         attributes=parsed(row["attributes"]),
-        spared=_spared(row),
+        spared=spared_of(row),
     )
 
 
-def _spared(row: Row) -> Spared | None:
+def spared_of(row: Row) -> Spared | None:
+    """Where the trial in a row would have been pruned, had it not been spared."""
     step = row["spared_step"]
     return None if step is None else Spared(step=step, reason=row["spared_reason"])
 
