@@ -1,4 +1,5 @@
-"""Every page in both themes, looked at by axe-core: nothing that it calls serious or critical."""
+"""Every page in both themes, looked at by axe-core: nothing that it calls serious or critical. And no chart without its
+data and its picture."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +14,14 @@ from trialbook import Client
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 REFUSED = re.compile("Failed to load resource: .* status of 404")  # Chromium says so of the page that is not there
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ("history", "curves", "parameters", "trials", "timeline", "distribution", "search")
-PAGES = ("/", "/studies/new", "/compare?study=study", "/workers", "/datasets", "/studies/study/trials/0", "/nothing")
+TABS = ("history", "curves", "parameters", "trials", "timeline", "distribution", "search", "notes", "log")
+PAGES = ("/", "/studies/new", "/compare?study=study", "/workers", "/datasets", "/tokens", "/studies/study/trials/0", "/nothing")
 LOOK = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
     .filter(one => ["serious", "critical"].includes(one.impact))
     .map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(" | ")}`)"""
+
+BARE = """() => [...document.querySelectorAll(".chart")].filter(one => one.checkVisibility() && !one.closest("figure").querySelector("figcaption .tools"))
+    .map(one => one.outerHTML.slice(0, 80))"""
 
 
 @pytest.fixture(scope="module")
@@ -53,4 +57,5 @@ def test_pages_have_no_serious_fault(page: Page, client: Client, axe: str, theme
             expect(page.locator("#live")).to_have_text("live")
         page.evaluate(axe)
         faults += [f"{path} {fault}" for fault in page.evaluate(LOOK)]
+        faults += [f"{path} has no data or picture: {chart}" for chart in page.evaluate(BARE)]
     assert faults == []

@@ -84,6 +84,7 @@ def test_what_a_trial_keeps_is_drawn_as_it_comes(page, client):
     page.locator("#kind").select_option("gradients")
     expect(page.locator("#ridges-of")).to_have_text("0.weight, one for each step")
     assert len(series(page, "ridges-chart")[0]["data"]) == 3
+    expect(page.locator("figure:visible > figcaption .tools")).to_have_count(4)  # data and picture of every chart
 
     page.set_viewport_size({"width": 390, "height": 800})
     page.wait_for_function(NARROW)  # charts follow the page a frame later

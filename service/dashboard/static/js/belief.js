@@ -14,6 +14,7 @@ export function createBelief(panel, study) {
   /** @type {Belief|null} */
   let found = null;
   const doubt = /** @type {HTMLElement} */ (panel.querySelector("#doubt"));
+  const doubts = doubt.closest("figure"); // of one parameter the deviation is drawn around the line
   const element = /** @type {HTMLElement} */ (panel.querySelector("#belief"));
   const words = panel.querySelector("#belief-words");
   const main = mount(element, () => (!found?.xs.length ? {} : found.y ? map(found, "mean") : line(found)));
@@ -21,6 +22,8 @@ export function createBelief(panel, study) {
   for (const { chart } of [main, second]) chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
   let shape = "";
   return {
+    option: main.option,
+    doubt: second.option,
     /** It takes a while, of large studies some seconds. */
     wait() {
       if (!found) words.textContent = "A Gaussian process is being fitted to the trials…";
@@ -32,7 +35,7 @@ export function createBelief(panel, study) {
       if (now !== shape) for (const { chart } of [main, second]) chart.clear(); // a line is no map's past
       shape = now;
       element.hidden = next.xs.length === 0;
-      doubt.hidden = next.y === null || next.xs.length === 0;
+      doubts.hidden = next.y === null || next.xs.length === 0;
       words.textContent = told(next);
       main.draw();
       second.draw();

@@ -3,6 +3,7 @@
 import { remember } from "./address.js";
 import { call } from "./api.js";
 import { SERIES, axis, axisName, logSwitch, mount, shown, token, tooltip, valueAxis } from "./charts.js";
+import { addTools } from "./figure_tools.js";
 import { setLive } from "./frame.js";
 import { failed, fetchPage, takeOver } from "./parts.js";
 import { duration } from "./table.js";
@@ -26,6 +27,16 @@ const distribution = mount(document.getElementById("distribution"), () => distri
 const isLog = logSwitch(document.querySelector("input[name=log-progress]"), progress.draw);
 const isLogDistribution = logSwitch(document.querySelector("input[name=log-distribution]"), distribution.draw);
 progress.chart.on("click", open);
+/** What was read of all studies as one file, at an address that only this page knows; the one before is let go. */
+const kept = { progress: "", distribution: "" };
+const asFile = (kind) => {
+  URL.revokeObjectURL(kept[kind]);
+  const found = Object.fromEntries([...read].map(([name, one]) => [name, one[kind]]));
+  return (kept[kind] = URL.createObjectURL(new Blob([JSON.stringify(found, null, 1)], { type: "application/json" })));
+};
+for (const [kind, { option }] of /** @type {const} */ ([["progress", progress], ["distribution", distribution]])) {
+  addTools(document.getElementById(kind), { name: kind, study: names.join("-"), whose: names.join(", "), option, data: () => asFile(kind) });
+}
 
 /** The studies with something to draw. @param {"progress"|"distribution"} kind */
 const drawn = (kind) => names.map((name, i) => ({ name, colour: SERIES[i], ...read.get(name)?.[kind] })).filter((one) => one.items?.length);

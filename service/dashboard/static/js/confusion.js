@@ -56,13 +56,14 @@ export function inWords({ classes, counts, undecided }) {
  */
 export function createConfusion(element, { found, pick }) {
   let matrix = matrixOf(found);
-  const { chart, draw } = mount(element, () => option(matrix, fit(element, matrix)));
+  const { chart, draw, option } = mount(element, () => whole(matrix, fit(element, matrix)));
   chart.on("click", ({ value }) => {
     const column = matrix.columns[value[0]];
     pick(matrix.rows[value[1]], column === UNDECIDED ? null : column);
   });
   return {
     chart,
+    option,
     /** @param {Confusion} fresh */
     set(fresh) {
       matrix = matrixOf(fresh);
@@ -85,7 +86,7 @@ function fit(element, { rows, columns }) {
   return { names, left, top, lean, width, height };
 }
 
-function option(matrix, { names, left, top, lean, width, height }) {
+function whole(matrix, { names, left, top, lean, width, height }) {
   const { rows, columns } = matrix;
   const named = (own) => axis({
     type: "category", nameLocation: "middle", axisLine: { show: false }, splitLine: { show: false }, ...own,

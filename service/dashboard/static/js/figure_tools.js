@@ -12,17 +12,18 @@ const FONT = "12px system-ui, sans-serif";
 
 /**
  * @param {HTMLElement} element the chart's, within its figure
- * @param {{name: string, study: string, option: () => object, data: () => string,
- *   size?: () => {width: number, height: number}}} figure `name`: of the file, after the study's; `option`: as `mount`
- *   returns it; `data`: the address of the JSON behind the chart; `size`: in pixels, where it isn't that of the element
+ * @param {{name: string, study: string, whose?: string, option: () => object, data: () => string,
+ *   size?: () => {width: number, height: number}}} figure `name`: of the file, after the study's; `whose`: before the
+ *   title, where the study's name does not say it; `option`: as `mount` returns it; `data`: the address of the JSON behind
+ *   the chart; `size`: in pixels, where it isn't that of the element
  */
-export function addTools(element, { name, study, option, data, size }) {
+export function addTools(element, { name, study, whose = study, option, data, size }) {
   const caption = element.closest("figure").querySelector("figcaption");
   const link = document.createElement("a");
   Object.assign(link, { textContent: "data", href: data(), target: "_blank", title: "What this chart is drawn from, as JSON" });
   for (const kind of ["pointerenter", "focus", "click"]) link.addEventListener(kind, () => (link.href = data()));
   const file = `${study}-${name}`;
-  const picture = () => stillPicture(element, study, option, size?.() ?? { width: element.clientWidth, height: element.clientHeight });
+  const picture = () => stillPicture(element, whose, option, size?.() ?? { width: element.clientWidth, height: element.clientHeight });
   const png = button("PNG", "Save this chart as a picture", async () => save(await rasterised(picture()), `${file}.png`));
   const svg = button("SVG", "Save this chart as a drawing", () => save(new Blob([picture().text], { type: "image/svg+xml" }), `${file}.svg`));
   const tools = document.createElement("span");
@@ -40,14 +41,14 @@ function button(word, title, act) {
 
 /**
  * A chart as SVG with its title above and its key below, in the colours of the page.
- * @param {HTMLElement} element @param {string} study @param {() => object} option
+ * @param {HTMLElement} element @param {string} whose @param {() => object} option
  * @param {{width: number, height: number}} size @returns {{text: string, width: number, height: number}}
  */
-export function stillPicture(element, study, option, size) {
+export function stillPicture(element, whose, option, size) {
   const width = Math.max(size.width, LEAST.width) + 2 * EDGE;
   const height = Math.max(size.height, LEAST.height);
   const figure = element.closest("figure");
-  const heading = `${study}: ${figure.querySelector("h2").textContent.trim()}`;
+  const heading = `${whose}: ${figure.querySelector("h2").textContent.trim()}`;
   const words = shownWords(figure.querySelectorAll("figcaption > .muted"));
   const top = EDGE + TITLE + (words.length ? LINE : 0);
   const key = laidOut(shownWords(figure.querySelectorAll(".key > *")), width - 2 * EDGE);
@@ -75,7 +76,10 @@ function drawing(option, width, height) {
 
 function shownWords(elements) {
   return [...elements].filter((one) => !one.hidden && one.textContent.trim() && !one.querySelector("input, select, button"))
-    .map((one) => ({ text: one.textContent.trim().replace(/\s+/g, " "), colour: getComputedStyle(one).color }));
+    .map((one) => {
+      const [words, swatch] = [one.textContent.trim().replace(/\s+/g, " "), one.querySelector(".swatch")];
+      return swatch ? { text: `━ ${words}`, colour: getComputedStyle(swatch).backgroundColor } : { text: words, colour: getComputedStyle(one).color };
+    });
 }
 
 /** One after another, in as many rows as it takes. */

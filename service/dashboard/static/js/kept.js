@@ -8,12 +8,17 @@ import { shown } from "./charts.js";
 
 const LARGEST = 8e6; // bytes: larger files are no such files, and for downloading
 
-/** @returns {(best: number|null) => Promise<void>} reads what the page's list of files names; `best` is the best step */
-export function createKept() {
+/**
+ * @typedef {(element: HTMLElement, name: string, option: () => object, file?: string) => void} Tools what stands beside
+ *   a chart of this trial; `file`: what it is drawn from, where that isn't the trial itself
+ * @param {Tools} tools
+ * @returns {(best: number|null) => Promise<void>} reads what the page's list of files names; `best` is the best step
+ */
+export function createKept(tools) {
   const drawn = {
-    "confusion.json": confusions(),
+    "confusion.json": confusions(tools),
     "mistakes.json": mistakes,
-    "histograms.json": histograms(),
+    "histograms.json": histograms(tools),
     "gradient_check.json": checked,
   };
   const read = new Map();
@@ -44,7 +49,8 @@ function mistakes(found) {
   table.set(found.rows);
 }
 
-function confusions() {
+/** @param {Tools} tools */
+function confusions(tools) {
   let chart = null;
   return (found) => {
     if (!isConfusion(found)) return;
@@ -52,12 +58,17 @@ function confusions() {
     place("confusion").classList.toggle("wide", found.classes.length > 12);
     place("confusion-words").textContent = inWords(found);
     place("confusion-chart").setAttribute("aria-label", `Confusion matrix. ${inWords(found)}`);
-    chart ??= createConfusion(place("confusion-chart"), { found, pick: (from, to) => table?.pick(from, to) });
+    if (!chart) {
+      const element = place("confusion-chart");
+      chart = createConfusion(element, { found, pick: (from, to) => table?.pick(from, to) });
+      tools(element, "confusion", chart.option, "confusion.json");
+    }
     chart.set(found);
   };
 }
 
-function histograms() {
+/** @param {Tools} tools */
+function histograms(tools) {
   /** @type {import("./histograms.js").View|null} */
   let view = null;
   let charts = [];
@@ -86,7 +97,10 @@ function histograms() {
       draw();
     };
     const now = () => view;
-    if (isFirst) charts = [createSpread(place("spread-chart"), now, choose), createRidges(place("ridges-chart"), now)];
+    if (isFirst) {
+      charts = [createSpread(place("spread-chart"), now, choose), createRidges(place("ridges-chart"), now)];
+      ["spread", "ridges"].forEach((of, i) => tools(place(`${of}-chart`), of, charts[i].option, "histograms.json"));
+    }
     offer();
   };
 }

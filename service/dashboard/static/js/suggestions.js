@@ -26,9 +26,10 @@ const named = (mode) => MODES[mode] ?? [mode, `by ${mode}`];
 export function createModes(panel, study) {
   /** @type {Suggestions|null} */
   let found = null;
-  const { chart, draw } = mount(panel.querySelector("#modes"), () => (found ? lanes(found) : {}));
+  const { chart, draw, option } = mount(panel.querySelector("#modes"), () => (found ? lanes(found) : {}));
   chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
   return {
+    option,
     /** @param {Suggestions} next */
     set(next) {
       found = next;
@@ -72,9 +73,10 @@ export function createCalibration(panel, study) {
   let found = null;
   const element = /** @type {HTMLElement} */ (panel.querySelector("#calibration"));
   const words = panel.querySelector("#calibration-words");
-  const { chart, draw } = mount(element, () => (found ? against(found) : {}));
+  const { chart, draw, option } = mount(element, () => (found ? against(found) : {}));
   chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
   return {
+    option,
     /** @param {Suggestions} next */
     set(next) {
       found = next;

@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { number, shown } from "./charts.js";
 import { choices, trainOf } from "./curve_values.js";
 import { createCurves } from "./curves.js";
+import { addTools } from "./figure_tools.js";
 import { createKept } from "./kept.js";
 import { calmly, listen } from "./live.js";
 import { reading, refresh, wireCopies } from "./parts.js";
@@ -22,7 +23,10 @@ let measured = new Map();
 let state = document.getElementById("state").dataset.state;
 let attempt = null;
 const more = document.getElementById("more");
-const readKept = createKept();
+/** @type {import("./kept.js").Tools} */
+const tools = (element, of, option, file) => addTools(element, { name: of, study: `${name}-${at}`, whose: `${name}, trial ${at}`, option,
+  data: () => (file ? `${base}/artifacts/${file}` : base) });
+const readKept = createKept(tools);
 
 const readTrial = reading(async () => {
   const kept = measured;
@@ -84,17 +88,17 @@ function chart(metric, train, isFirst) {
   if (charts.has(metric)) return charts.get(metric);
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
-  const [title, key, data, place, marks] = ["h2", "span", "a", "div", "p"].map((tag) => document.createElement(tag));
+  const [title, key, place, marks] = ["h2", "span", "div", "p"].map((tag) => document.createElement(tag));
   title.textContent = metric;
   key.textContent = train ? `━ ${metric}   ┄ ${train}` : "";
-  [figure.className, key.className, data.className, place.className, marks.className] = ["card", "muted", "data", "chart", "key muted"];
-  Object.assign(data, { textContent: "data", href: base, download: `${name}-${at}.json` });
+  [figure.className, key.className, place.className, marks.className] = ["card", "muted", "chart", "key muted"];
   place.dataset.metric = metric;
-  caption.append(title, key, data);
+  caption.append(title, key);
   figure.append(caption, place, marks);
   (isFirst ? document.getElementById("metrics") : more.querySelector(".figures")).append(figure);
   const isObjective = metric === objective;
   const curves = createCurves(place, { direction: isObjective ? direction : null, open: () => {}, single: true });
+  tools(place, metric, curves.option);
   const tell = (top, why) => marks.replaceChildren(
     ...(top === null ? [] : [marked("complete", "▲", `${shown(measured.get(top)[metric])} at the best step, ${top}`)]),
     ...(why ? [marked("pruned", "◐", why)] : []),

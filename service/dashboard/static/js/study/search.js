@@ -3,6 +3,7 @@
 import { recall, remember } from "../address.js";
 import { call } from "../api.js";
 import { createBelief } from "../belief.js";
+import { addTools } from "../figure_tools.js";
 import { calmly } from "../live.js";
 import { createCalibration, createModes } from "../suggestions.js";
 
@@ -18,16 +19,24 @@ export function create(panel, study) {
   y.value = given("y") ?? "";
   offer();
 
+  const address = {
+    suggestions: () => `${study.base}/analysis/suggestions`,
+    belief: () => `${study.base}/analysis/belief?${new URLSearchParams({ x: x.value, ...(y.value ? { y: y.value } : {}) })}`,
+  };
+  for (const [name, option, data] of /** @type {const} */ ([["modes", modes.option, address.suggestions],
+    ["calibration", calibration.option, address.suggestions], ["belief", belief.option, address.belief], ["doubt", belief.doubt, address.belief]])) {
+    addTools(panel.querySelector(`#${name}`), { name, study: study.name, option, data });
+  }
+
   async function readSuggestions() {
-    const found = await call("GET", `${study.base}/analysis/suggestions`);
+    const found = await call("GET", address.suggestions());
     modes.set(found);
     calibration.set(found);
   }
 
   async function readBelief() {
     belief.wait();
-    const wanted = new URLSearchParams({ x: x.value, ...(y.value ? { y: y.value } : {}) });
-    const found = await call("GET", `${study.base}/analysis/belief?${wanted}`);
+    const found = await call("GET", address.belief());
     const isAsked = found.x.name === x.value && (found.y?.name ?? "") === y.value; // or another one was chosen meanwhile
     if (isAsked) belief.set(found);
   }
