@@ -208,6 +208,14 @@ def test_the_map_at_a_lonely_trial_is_its_value():
     assert {cell for row in grid for cell in row} == {None, 0.7}
 
 
+def test_a_pair_with_too_many_choices_has_no_map_and_says_so():
+    names = [f"c{i}" for i in range(101)]
+    space = {name: {"type": "categorical", "choices": names} for name in ("a", "b")}
+    found = contour(StudySpec.model_validate({**spec().model_dump(), "space": space}), [trial(0, 0.7, a="c1", b="c2")])
+    assert (found["grid"], len(found["items"]), found["blank"][:38]) == ([], 1, "Trials only: a map would have 10,201 c")
+    assert contour(spec(), [trial(0, 0.7, rate=0.03, optimizer="adam")], x="rate", y="optimizer")["blank"] == ""
+
+
 def test_edges_of_cells_reach_from_bound_to_bound():
     found = contour(spec(), [], x="rate", y="optimizer")
     assert (found["x"]["edges"][0], found["x"]["edges"][-1]) == (pytest.approx(0.001), pytest.approx(1.0))

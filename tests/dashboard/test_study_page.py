@@ -45,6 +45,14 @@ async def test_study_page_says_state_progress_and_best(serve):
     assert '<progress class="meter" max="3" value="1"' in page
 
 
+async def test_the_key_names_paused_trials_where_the_pruner_pauses(serve):
+    async with serve() as client:
+        await submit(client)
+        await submit(client, name="pausing", pruner={"name": "asha", "promote": True})
+        pages = [(await client.get(f"/studies/{name}")).text for name in ("study", "pausing")]
+    assert ['<span class="tally tally-paused">‖ paused' in page for page in pages] == [False, True]
+
+
 async def test_study_page_says_how_much_of_each_limit_is_used(serve):
     async with serve() as client:
         await submit(client, budget={"max_epochs": 1000, "patience": 5})

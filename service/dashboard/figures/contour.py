@@ -22,6 +22,7 @@ DECADES = 100.0  # values that span so much are smoothed by their logarithms
 def contour(spec: StudySpec, trials: Sequence[Tried], *, x: str | None = None, y: str | None = None) -> dict[str, Any]:
     """The trials that have a finite value and both parameters, and the map behind them: the axes `x` and `y` with their
     cells' `edges` (of choices: their index, less and plus a half), and `grid[row of y][column of x]`, a value or None.
+    Two axes with too many choices have no map, and `blank` says so.
 
     The map is a kernel smoother (Nadaraya 1964, Watson 1964) of the complete trials' values in the unit square, whose
     width goes with the sixth root of their number (Scott 1992); hopeless values are drawn in. Choices are not smoothed
@@ -29,14 +30,17 @@ def contour(spec: StudySpec, trials: Sequence[Tried], *, x: str | None = None, y
     """
     names = pair(spec, x, y)
     if names is None:
-        return {**heading("contour", spec), "x": None, "y": None, "grid": [], "items": []}
+        return {**heading("contour", spec), "x": None, "y": None, "grid": [], "blank": "", "items": []}
     told = {axis["name"]: axis for axis in axes(spec)}
     found = [one for one, _ in valued(trials) if all(name in one.params for name in names)]
     complete = [one for one in found if complete_value(one) is not None]
     sides = [_centres(spec.space[name]) for name in names]
-    grid = _map(spec, names, complete, sides) if complete and len(sides[0]) * len(sides[1]) <= MOST else []
+    cells = len(sides[0]) * len(sides[1])
+    grid = _map(spec, names, complete, sides) if complete and cells <= MOST else []
+    blank = f"Trials only: a map would have {cells:,} cells, more than {MOST:,}." if cells > MOST else ""
     both = [{**told[name], "edges": _edges(spec.space[name])} for name in names]
-    return {**heading("contour", spec), "x": both[0], "y": both[1], "grid": grid, "items": [item(one) for one in found]}
+    items = [item(one) for one in found]
+    return {**heading("contour", spec), "x": both[0], "y": both[1], "grid": grid, "blank": blank, "items": items}
 
 
 def _cells(parameter: Float | Int | Categorical) -> int:

@@ -11,7 +11,8 @@ const BANDS = 10; // each of the same share of the map
 /**
  * The API's analysis `contour`.
  * @typedef {{metric: string|null, direction: string, x: import("./axes.js").Parameter|null,
- *   y: import("./axes.js").Parameter|null, grid: (number|null)[][], items: import("./slices.js").Item[]}} Contour
+ *   y: import("./axes.js").Parameter|null, grid: (number|null)[][], blank: string,
+ *   items: import("./slices.js").Item[]}} Contour
  * @param {HTMLElement} element @param {{open: (number: number) => void}} page
  */
 export const createContour = (element, page) => createPair(element, page, whole);

@@ -1,7 +1,7 @@
 // One figure of a study by itself, as a file: what it is drawn from stands in the page, which asks no server for anything.
 // The drawings are those of the dashboard.
 
-import { token } from "./charts.js";
+import { STATES as LOOKS, token } from "./charts.js";
 import { createContour } from "./contour.js";
 import { trainOf } from "./curve_values.js";
 import { createCurves } from "./curves.js";
@@ -55,7 +55,10 @@ const KINDS = {
   },
   contour: {
     title: "Map", key: ["stronger: better", "◆ the best trial", "○ stopped early", "blank: nothing like it was tried"], empty: NO_VALUE,
-    draw: (page, found) => createContour(page.place(), { open: page.open }).set(found),
+    draw(page, found) {
+      if (found.blank) page.say(found.blank);
+      createContour(page.place(), { open: page.open }).set(found);
+    },
   },
   rank: {
     title: "Ranks", key: ["blue: the best", "brown: the worst", "○ stopped early"], empty: NO_VALUE,
@@ -91,7 +94,8 @@ function show({ kind, study, url, made: when, figure }) {
   const keys = made("p", "key muted");
   const source = /** @type {HTMLAnchorElement} */ (made("a", "", `${study}, ${when}`));
   source.href = `${url}/studies/${encodeURIComponent(study)}`;
-  keys.append(...(isEmpty ? [] : key).map((text) => made("span", "", text)), source);
+  const isPausing = ["history", "timeline"].includes(kind) && figure.items.some((one) => one.state === "paused");
+  keys.append(...(isEmpty ? [] : isPausing ? [...key, `${LOOKS.paused.shape} paused`] : key).map((text) => made("span", "", text)), source);
   figures.append(keys);
 }
 

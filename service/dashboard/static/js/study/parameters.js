@@ -87,7 +87,7 @@ export function create(panel, study) {
     if (asked !== String(pair())) return; // something else was chosen meanwhile
     contour.set(surface);
     rank.set(ranks);
-    tell("contour", surface.items.length === 0, surface.note);
+    tell("contour", surface.items.length === 0, [surface.blank, surface.note].filter(Boolean).join(" "));
     tell("rank", ranks.items.length === 0, ranks.note);
   }
 
