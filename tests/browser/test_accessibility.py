@@ -15,12 +15,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 REFUSED = re.compile("Failed to load resource: .* status of 404")  # Chromium says so of the page that is not there
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 TABS = ("history", "curves", "parameters", "trials", "timeline", "distribution", "search", "notes", "log")
-PAGES = ("/", "/studies/new", "/compare?study=study", "/workers", "/datasets", "/tokens", "/studies/study/trials/0", "/nothing")
+TRIAL = "/studies/study/trials/0"
+PAGES = ("/", "/studies/new", "/compare?study=study", "/workers", "/datasets", "/tokens", TRIAL, "/nothing")
 LOOK = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
     .filter(one => ["serious", "critical"].includes(one.impact))
     .map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(" | ")}`)"""
 
-BARE = """() => [...document.querySelectorAll(".chart")].filter(one => one.checkVisibility() && !one.closest("figure").querySelector("figcaption .tools"))
+BARE = """() => [...document.querySelectorAll(".chart")].filter(one => one.checkVisibility())
+    .filter(one => !one.closest("figure").querySelector("figcaption .tools"))
     .map(one => one.outerHTML.slice(0, 80))"""
 
 

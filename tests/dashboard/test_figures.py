@@ -212,7 +212,8 @@ def test_a_pair_with_too_many_choices_has_no_map_and_says_so():
     names = [f"c{i}" for i in range(101)]
     space = {name: {"type": "categorical", "choices": names} for name in ("a", "b")}
     found = contour(StudySpec.model_validate({**spec().model_dump(), "space": space}), [trial(0, 0.7, a="c1", b="c2")])
-    assert (found["grid"], len(found["items"]), found["blank"][:38]) == ([], 1, "Trials only: a map would have 10,201 c")
+    assert (found["grid"], len(found["items"])) == ([], 1)
+    assert found["blank"].startswith("Trials only: a map would have 10,201 cells")
     assert contour(spec(), [trial(0, 0.7, rate=0.03, optimizer="adam")], x="rate", y="optimizer")["blank"] == ""
 
 
