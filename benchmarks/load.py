@@ -8,8 +8,9 @@ and the processors' seconds that servers and PostgreSQL took for a thousand tria
     python benchmarks/load.py --workers 32 --servers 1 2
     python benchmarks/load.py --workers 32 --stored 100000 --studies 1000
     python benchmarks/load.py --workers 32 --leases 10000      # besides, so many trials run elsewhere
+    python benchmarks/load.py --workers 32 --stored 1000 --batched --seconds 20 --peers   # and Optuna's storages
 
-Optuna's storages on the same machine: benchmarks/throughput.py --peers.
+With --json all figures are kept, those of earlier runs before them; --picture draws what is kept, and --told only that.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,11 +28,12 @@ from pathlib import Path
 import aiohttp
 import psutil
 from past import STEPS, fill
-from throughput import SPEC, TOKEN, post, postgres, serving, statement
+from throughput import PEERS_UP_TO, SPEC, TOKEN, peers_database, post, postgres, serving, statement, theirs
 
 from service.store.migrating import migrate
 
 OPERATIONS = ("lease", "report", "finish")
+REACH = 10_000  # workers that are reckoned with
 # Trials that other workers run: their leases are looked at by whoever asks for one.
 RUNNING = """
     with study as (
@@ -50,6 +52,7 @@ POSTMASTER = "select split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int
 class Seen:
     """What the workers saw within the time that is measured."""
 
+    since: float  # once each worker has held a trial
     until: float
     trials: int = 0
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in OPERATIONS})
@@ -107,7 +110,7 @@ async def worker(case: Case, seen: Seen, servers: Iterator[aiohttp.ClientSession
             await asyncio.sleep(case.hold / STEPS)
             await timed(seen, "report", next(servers), f"{base}/reports", {"reports": batch})
         await timed(seen, "finish", next(servers), f"{base}/finish", {"state": "complete", "value": 0.2})
-        seen.trials += time.perf_counter() < seen.until
+        seen.trials += seen.since <= time.perf_counter() < seen.until
 
 
 async def measure(case: Case, urls: list[str], database: str) -> dict:
@@ -120,7 +123,8 @@ async def measure(case: Case, urls: list[str], database: str) -> dict:
             await fill(database, name, case.stored // case.studies, vacuum=name == names[-1])
         await statement(database, RUNNING, names[0], case.leases)
         before = await cpu_seconds(sessions, database)
-        seen, servers = Seen(time.perf_counter() + case.seconds), itertools.cycle(sessions)
+        since, servers = time.perf_counter() + 2 * case.hold, itertools.cycle(sessions)
+        seen = Seen(since, since + case.seconds)
         workers = [worker(case, seen, servers, names[n % case.studies], n) for n in range(case.workers)]
         await asyncio.gather(*workers)
         after = await cpu_seconds(sessions, database)
@@ -169,6 +173,67 @@ def show(found: dict) -> None:
     )
 
 
+def show_peers(url: str, chosen: argparse.Namespace, found: list[dict]) -> None:
+    """Optuna's storages with as many clients and stored trials as ours had without a pause, and how many times as
+    much ours did."""
+    database = peers_database(url)
+    for one in found:
+        if one["hold"] or one["studies"] > 1 or one["leases"] or one["stored"] > PEERS_UP_TO:
+            continue
+        one["peers"] = {}
+        for who, rate in theirs(database, clients=one["workers"], stored=one["stored"], seconds=chosen.seconds):
+            one["peers"][who] = rate
+            ratio = f"ours {one['trials_per_second'] / rate:.1f} times as much" if rate else "none within the time"
+            print(
+                f"{one['workers']:4} clients {who:20} {one['stored']:7,} stored {rate:7.2f} trials/s  {ratio}",
+                flush=True,
+            )
+
+
+def draw(found: list[dict], path: Path) -> None:
+    """Trials per second and seconds of processor, by stored trials where nobody pauses and by workers that hold their
+    trials; what is only reckoned is dashed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    (rate_stored, rate_workers), (cpu_stored, cpu_workers) = figure.subplots(2, 2, sharey="row")
+    for batched, label in ((False, "one POST per report"), (True, "five reports in one POST")):
+        some = sorted((one for one in found if not one["hold"] and one["batched"] == batched), key=by("stored"))
+        stored = [max(1, one["stored"]) for one in some]
+        [line] = rate_stored.plot(stored, [one["trials_per_second"] for one in some], "o-", label=label)
+        cpu_stored.plot(stored, [cpu(one) for one in some], "o-", color=line.get_color(), label=label)
+    held = sorted((one for one in found if one["hold"]), key=by("workers"))
+    if held:
+        hold, most, last = held[-1]["hold"], REACH, held[-1]
+        workers, reached = [one["workers"] for one in held], [last["workers"], most]
+        [line] = rate_workers.plot(workers, [one["trials_per_second"] for one in held], "o-", label=f"held {hold:g} s")
+        rates = [last["trials_per_second"] * n / last["workers"] for n in reached]
+        look = {"linestyle": "--", "color": line.get_color(), "alpha": 0.6}
+        rate_workers.plot(reached, rates, **look, label="reckoned, on so many more cores")
+        cpu_workers.plot(workers, [cpu(one) for one in held], "o-", color=line.get_color(), label=f"held {hold:g} s")
+        cpu_workers.plot(reached, [cpu(last)] * 2, **look, label="reckoned: as much for each trial")
+    rate_stored.set(ylabel="trials per second", yscale="log")
+    cpu_stored.set(
+        ylabel="seconds of processor for 1,000 trials", xlabel="stored trials (0 stands at 1)", ylim=(0, None)
+    )
+    cpu_workers.set(xlabel="workers")
+    for axes in (rate_stored, rate_workers, cpu_stored, cpu_workers):
+        axes.set(xscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="best" if axes in (rate_stored, rate_workers) else "lower right")
+    figure.savefig(path, metadata={"Date": None})
+
+
+def by(name: str) -> Callable[[dict], float]:
+    """The order of measurements along one axis."""
+    return lambda one: one[name]
+
+
+def cpu(one: dict) -> float:
+    """Seconds of processor for a thousand trials, of servers and PostgreSQL together."""
+    return sum(one["cpu_seconds_per_1000_trials"].values())
+
+
 def main() -> None:
     """Print one line per case; with --json keep all figures."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -178,23 +243,37 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     options.add_argument("--batched", action="store_true", help="the five reports in one POST")
     options.add_argument("--sizes", action="store_true", help="only tell how many bytes a trial takes")
-    options.add_argument("--json", type=Path, help="write all figures to this file")
+    options.add_argument("--peers", action="store_true", help="measure Optuna too, at up to 1,000 stored trials")
+    options.add_argument("--json", type=Path, help="add all figures to this file")
+    options.add_argument("--picture", type=Path, help="an SVG of the figures, those in the file among them")
+    options.add_argument("--told", action="store_true", help="measure nothing, draw what was kept")
     chosen = options.parse_args()
-    found = []
+    kept = json.loads(chosen.json.read_text()) if chosen.json and chosen.json.exists() else []
+    found = kept + ([] if chosen.told else run(chosen))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=1))
+    if chosen.picture:
+        draw(found, chosen.picture)
+
+
+def run(chosen: argparse.Namespace) -> list[dict]:
+    """All cases that were asked for."""
+    found: list[dict] = []
     with postgres() as url, ExitStack() as stack:
         migrate(url)
         urls = [stack.enter_context(serving(url)) for _ in range(max(chosen.servers))]
         if chosen.sizes:
             print("bytes per trial:", asyncio.run(sizes(urls[0], url)))
-            return
+            return found
         for stored, studies, leases, servers, workers in itertools.product(
             chosen.stored, chosen.studies, chosen.leases, chosen.servers, chosen.workers
         ):
             case = Case(workers, stored, studies, servers, leases, chosen.hold, chosen.batched, chosen.seconds)
             found.append(asyncio.run(measure(case, urls[:servers], url)))
             show(found[-1])
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1))
+        if chosen.peers:
+            show_peers(url, chosen, found)
+    return found
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 One trial is: get it, report five steps, finish it. Ours goes over HTTP, with one POST per report and with the five
 reports in one POST (what a worker does when its steps are faster than the round trip). Optuna's clients are processes
-that ask, report and tell with random search. Equal numbers of clients; everything runs on this machine in one run.
+that ask, report and tell with random search; each has done a whole trial before the time begins, so that what it keeps
+of the study is read. Equal numbers of clients; everything runs on this machine in one run.
 
-    python benchmarks/throughput.py --seconds 8 --clients 4 32 --stored 0 1000 10000 100000 --peers
+    python benchmarks/throughput.py --seconds 20 --clients 4 32 --stored 0 1000 10000 100000 --peers
 """
 
 import argparse
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ from service.store.postgres import EmbeddedPostgres
 STEPS = 5
 OURS, RDB, GRPC = "trialbook", "optuna RDBStorage", "optuna gRPC proxy"
 EACH, BATCHED = "one POST per report", "five reports in one POST"
+READY_SECONDS = 600  # that a peer's client may take to its second trial
 PEERS_UP_TO = 1000  # stored trials: more would take Optuna hours to fill and to walk
 TOKEN = "benchmark"
 SPEC = {
@@ -132,6 +135,7 @@ def storage(kind: str, where: str):
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     if kind == "rdb":
         return optuna.storages.RDBStorage(where, engine_kwargs={"pool_size": 2})
     host, port = where.split(":")
@@ -139,24 +143,30 @@ def storage(kind: str, where: str):
 
 
 def optuna_client(kind: str, where: str, name: str, seed: int, ready, go, seconds: float, results) -> None:
-    """One of Optuna's clients, in its own process."""
+    """One of Optuna's clients, in its own process: a trial to warm up, then as many as the time allows."""
     import optuna
 
     study = optuna.load_study(
         study_name=name, storage=storage(kind, where), sampler=optuna.samplers.RandomSampler(seed)
     )
+    optuna_trial(study)
     ready.release()
     go.wait()
     end, done = time.perf_counter() + seconds, 0
     while time.perf_counter() < end:
-        trial = study.ask()
-        trial.suggest_float("x", 0.0, 1.0)
-        trial.suggest_float("y", 0.0, 1.0)
-        for step in range(STEPS):
-            trial.report(1.0 / (step + 1), step)
-        study.tell(trial, 0.2)
+        optuna_trial(study)
         done += time.perf_counter() < end
     results.put(done)
+
+
+def optuna_trial(study) -> None:
+    """One trial, as Optuna's users spell it."""
+    trial = study.ask()
+    trial.suggest_float("x", 0.0, 1.0)
+    trial.suggest_float("y", 0.0, 1.0)
+    for step in range(STEPS):
+        trial.report(1.0 / (step + 1), step)
+    study.tell(trial, 0.2)
 
 
 def optunas(kind: str, where: str, *, clients: int, stored: int, seconds: float) -> float:
@@ -172,11 +182,12 @@ def optunas(kind: str, where: str, *, clients: int, stored: int, seconds: float)
     context = multiprocessing.get_context("spawn")
     ready, go, results = context.Semaphore(0), context.Event(), context.Queue()
     arguments = [(kind, where, name, seed, ready, go, seconds, results) for seed in range(clients)]
-    processes = [context.Process(target=optuna_client, args=one) for one in arguments]
+    processes = [context.Process(target=optuna_client, args=one, daemon=True) for one in arguments]
     for process in processes:
         process.start()
     for _ in processes:
-        ready.acquire()
+        if not ready.acquire(timeout=READY_SECONDS):
+            raise TimeoutError(f"a client of {kind} did not come through its first trial in {READY_SECONDS} s")
     go.set()
     total = sum(results.get() for _ in processes)
     for process in processes:
@@ -197,10 +208,12 @@ def proxy(url: str) -> Iterator[str]:
     )
     process = subprocess.Popen([sys.executable, "-c", code, url, str(port)], stderr=subprocess.DEVNULL)
     try:
-        while process.poll() is None:
+        while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
+            if process.poll() is not None:
+                raise ChildProcessError(f"Optuna's proxy ended with code {process.returncode}")
             time.sleep(0.1)
         yield f"127.0.0.1:{port}"
     finally:
@@ -222,16 +235,25 @@ def measure_ours(url: str, chosen: argparse.Namespace, rates: Rates) -> None:
             show(OURS, how, clients, stored, found["trials/s"], found["p99 lease ms"])
 
 
+def theirs(url: str, *, clients: int, stored: int, seconds: float) -> Iterator[tuple[str, float]]:
+    """Each of Optuna's storages on this database, and its trials per second."""
+    yield RDB, optunas("rdb", url, clients=clients, stored=stored, seconds=seconds)
+    with proxy(url) as where:
+        yield GRPC, optunas("grpc", where, clients=clients, stored=stored, seconds=seconds)
+
+
+def peers_database(url: str) -> str:
+    """A database of Optuna's own on this PostgreSQL."""
+    asyncio.run(statement(url, "create database theirs"))
+    return make_url(url).set(drivername="postgresql+psycopg", database="theirs").render_as_string(hide_password=False)
+
+
 def measure_theirs(url: str, chosen: argparse.Namespace, rates: Rates) -> None:
     """Optuna's storages on the same PostgreSQL."""
     for stored, clients in itertools.product([n for n in chosen.stored if n <= PEERS_UP_TO], chosen.clients):
-        rates[RDB, "", clients, stored] = optunas("rdb", url, clients=clients, stored=stored, seconds=chosen.seconds)
-        show(RDB, "", clients, stored, rates[RDB, "", clients, stored])
-        with proxy(url) as where:
-            rates[GRPC, "", clients, stored] = optunas(
-                "grpc", where, clients=clients, stored=stored, seconds=chosen.seconds
-            )
-        show(GRPC, "", clients, stored, rates[GRPC, "", clients, stored])
+        for who, rate in theirs(url, clients=clients, stored=stored, seconds=chosen.seconds):
+            rates[who, "", clients, stored] = rate
+            show(who, "", clients, stored, rate)
 
 
 def show(who: str, how: str, clients: int, stored: int, rate: float, p99: float | None = None) -> None:
@@ -247,8 +269,8 @@ def show_ratios(rates: Rates) -> None:
         if who != OURS:
             continue
         for peer in (RDB, GRPC):
-            if theirs := rates.get((peer, "", clients, stored)):
-                print(f"{how:25} {clients:3} clients {stored:7,} stored {rate / theirs:6.1f} x {peer}")
+            if peers := rates.get((peer, "", clients, stored)):
+                print(f"{how:25} {clients:3} clients {stored:7,} stored {rate / peers:6.1f} x {peer}")
         if stored and (empty := rates.get((OURS, how, clients, 0))):
             print(f"{how:25} {clients:3} clients {stored:7,} stored {rate / empty:6.2f} x the same at 0 stored")
 
@@ -256,21 +278,19 @@ def show_ratios(rates: Rates) -> None:
 def main() -> None:
     """Print one line per measurement, and the ratios at the end."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--seconds", type=float, default=8.0)
+    options.add_argument("--seconds", type=float, default=20.0)
     options.add_argument("--clients", type=int, nargs="+", default=[4, 32])
     options.add_argument("--stored", type=int, nargs="+", default=[0, 1000, 10_000, 100_000])
     options.add_argument("--peers", action="store_true", help="measure Optuna too, at up to 1,000 stored trials")
     chosen = options.parse_args()
     rates: Rates = {}
     with postgres() as url:
-        for database in ("ours", "theirs"):
-            asyncio.run(statement(url, f"create database {database}"))
+        asyncio.run(statement(url, "create database ours"))
         own = make_url(url).set(database="ours").render_as_string(hide_password=False)
         migrate(own)
         measure_ours(own, chosen, rates)
         if chosen.peers:
-            peers = make_url(url).set(drivername="postgresql+psycopg", database="theirs")
-            measure_theirs(peers.render_as_string(hide_password=False), chosen, rates)
+            measure_theirs(peers_database(url), chosen, rates)
     show_ratios(rates)
 
 
