@@ -47,6 +47,16 @@ def test_attempts_become_bars_as_they_begin_and_end(page: Page, client):
     page.wait_for_url(f"{client.url}/studies/tabs/trials/0")
 
 
+def test_a_chart_is_walked_by_keys(page: Page, client):
+    for _ in range(2):
+        client.study("tabs").ask_one().finish(0.5)
+    page.goto(f"{client.url}/studies/tabs?tab=timeline")
+    page.wait_for_function(BARS, arg='["complete","complete"]')
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        page.locator("#timeline").press(key)
+    page.wait_for_url(f"{client.url}/studies/tabs/trials/1")
+
+
 def test_notes_are_written_previewed_saved_and_not_overwritten_unseen(page: Page, client):
     page.goto(f"{client.url}/studies/tabs?tab=notes")
     page.get_by_role("button", name="Write").click()

@@ -1,7 +1,7 @@
 // Train against validation at each trial's best step: above the dashed line a trial overfits, right of the other one it
 // underfits. Says the same in words.
 
-import { axis, mount, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
+import { axis, mount, shown, spansDecades, token, tooltip, valueAxis, walk } from "./charts.js";
 import { TIMES, errorOf, gapOf, verdict } from "./curve_values.js";
 
 const HOLDS = { overfitting: "overfits", underfitting: "underfits", balanced: "neither" };
@@ -16,6 +16,7 @@ export function createGap(element, words, sum, page) {
   let at = null;
   const { chart, draw, option } = mount(element, () => whole(seen, at, page.colourOf));
   chart.on("click", (event) => event.data?.trial !== undefined && page.open(event.data.trial));
+  walk(element, chart, page.open);
   chart.on("mouseover", (event) => event.data?.trial !== undefined && page.hovered(event.data.trial));
 
   function tell() {

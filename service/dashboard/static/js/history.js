@@ -1,7 +1,7 @@
 // Best so far over the trials: a dot for each by its state, and the best value as a step line. The arrow keys go from
 // trial to trial.
 
-import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
+import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, stepped, token, tooltip, valueAxis } from "./charts.js";
 
 const BRUSHED = 100; // trials from which on there is a slider to look at a part of them
 const FADED = 0.15;
@@ -28,12 +28,11 @@ export function createHistory(element, study) {
   });
   element.addEventListener("keydown", (event) => {
     const numbers = sorted().map((one) => one.number);
-    const place = numbers.indexOf(at);
-    const to = { ArrowLeft: Math.max(0, place - 1), ArrowRight: Math.min(numbers.length - 1, place + 1), Home: 0, End: numbers.length - 1 }[event.key];
     if (event.key === "Enter" && at !== null) return study.open(at);
-    if (to === undefined || !numbers.length) return undefined;
+    const to = stepped(event.key, numbers, at);
+    if (to === undefined) return undefined;
     event.preventDefault();
-    return point(numbers[to]);
+    return point(to);
   });
 
   function point(trial) {

@@ -1,7 +1,7 @@
 // What charts of two parameters share: the figure and the trials picked out of it, drawn over the parameters' axes.
 
 import { layouts, paramAxis } from "./axes.js";
-import { mount, token } from "./charts.js";
+import { mount, token, walk } from "./charts.js";
 
 /**
  * The API's analysis of a pair; its axes are null where the space has too few parameters.
@@ -21,6 +21,7 @@ export function createPair(element, page, whole) {
   });
   const fits = layouts(() => chart);
   chart.on("click", (event) => event.data?.trial !== undefined && page.open(event.data.trial));
+  walk(element, chart, page.open);
   return {
     chart,
     option,

@@ -2,7 +2,7 @@
 // colour, so that one sees where the search went; a line follows the median.
 
 import { cut, layouts, paramAxis, place } from "./axes.js";
-import { STATES, axisName, logSwitch, mount, paramLines, shown, token, tooltip, valueAxis } from "./charts.js";
+import { STATES, axisName, logSwitch, mount, paramLines, shown, token, tooltip, valueAxis, walk } from "./charts.js";
 import { mix } from "./colours.js";
 
 export const MOST = 12; // parameters
@@ -37,6 +37,7 @@ export function createSlices(element, page) {
     return { ...found, axes: [...found.axes].sort((a, b) => rank(a) - rank(b)).slice(0, MOST) };
   };
   chart.on("click", (event) => event.data?.trial !== undefined && page.open(event.data.trial));
+  walk(element, chart, page.open);
   return {
     chart,
     option,

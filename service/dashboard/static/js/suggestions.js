@@ -1,6 +1,6 @@
 // How a sampler came to its suggestions: the mode of each trial, and what it expected against what was observed.
 
-import { STATES, axis, axisName, mount, number, shown, token, tooltip } from "./charts.js";
+import { STATES, axis, axisName, mount, number, shown, token, tooltip, walk } from "./charts.js";
 
 /**
  * @typedef {{number: number, state: string, value: number|string|null, mode: string, seen: number|null,
@@ -28,6 +28,7 @@ export function createModes(panel, study) {
   let found = null;
   const { chart, draw, option } = mount(panel.querySelector("#modes"), () => (found ? lanes(found) : {}));
   chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
+  walk(panel.querySelector("#modes"), chart, study.open);
   return {
     option,
     /** @param {Suggestions} next */
@@ -75,6 +76,7 @@ export function createCalibration(panel, study) {
   const words = panel.querySelector("#calibration-words");
   const { chart, draw, option } = mount(element, () => (found ? against(found) : {}));
   chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
+  walk(element, chart, study.open);
   return {
     option,
     /** @param {Suggestions} next */

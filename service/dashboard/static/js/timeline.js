@@ -1,6 +1,6 @@
 // A chart of attempts: a lane for each worker, a bar from start to end, told apart by colour and by how it is filled.
 
-import { axis, mount, shown, STATES, token, tooltip } from "./charts.js";
+import { axis, mount, shown, STATES, token, tooltip, walk } from "./charts.js";
 import { duration } from "./table.js";
 
 const [LANE, HIGH_LANE, LEAST, MOST] = [26, 40, 120, 900]; // pixels: of a lane, of one with its name in it, of all of them
@@ -16,6 +16,7 @@ export function createTimeline(element, study) {
   let read = 0;
   const { chart, draw, option } = mount(element, () => drawn(found, read, element.clientWidth < NARROW));
   chart.on("click", ({ data }) => data?.bar && study.open(data.bar.number));
+  walk(element, chart, study.open);
   return {
     draw,
     option,
@@ -33,7 +34,7 @@ function drawn({ began, lanes, items }, read, isNarrow) {
   const origin = Date.parse(began);
   const since = (performance.now() - read) / 1000; // what ran when it was read has run on
   const end = (bar) => bar.end + (bar.state === "running" ? since : 0);
-  const data = items.map((bar) => ({ value: [bar.lane, origin + bar.start * 1000, origin + end(bar) * 1000], bar }));
+  const data = items.map((bar) => ({ value: [bar.lane, origin + bar.start * 1000, origin + end(bar) * 1000], bar, trial: bar.number }));
   return {
     grid: { left: isNarrow ? 12 : 120, right: 20, top: 12, bottom: 72 },
     xAxis: axis({ type: "time", min: "dataMin", max: "dataMax" }),
