@@ -8,6 +8,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from service.pruning import spares
+from trialbook.spec import Pruner
+
+PRUNER: TypeAdapter[Any] = TypeAdapter(Pruner)  # Any: one of several kinds
 PAUSED = "the study is paused; the trial went back to the queue"
 RELEASED = "released by its worker"
 BY_USER = "cancelled by a user"
@@ -66,6 +72,7 @@ class Trial:
     prune_step: int | None = None
     prune_reason: str | None = None
     pauses: bool = False  # whether that decision is a pause
+    spared: dict[str, Any] | None = None  # where it would have been pruned, but for the audit
     rung: int | None = None  # where it was last paused
     at_rungs: dict[int, tuple[int, float]] = field(default_factory=dict)  # by rung: the step of the report, its score
     finish_seq: int | None = None
@@ -75,7 +82,7 @@ class Trial:
 
     def view(self) -> dict[str, Any]:
         """What every answer about this trial holds."""
-        fields = ("number", "state", "attempt", "worker", "reason", "error", "attributes", "last_step")
+        fields = ("number", "state", "attempt", "worker", "reason", "error", "attributes", "last_step", "spared")
         shown = {name: getattr(self, name) for name in fields} | {"value": spelled(self.value)}
         return shown if self.params is None else {**shown, "params": self.params}
 
@@ -85,6 +92,11 @@ def spelled(value: float | None) -> Any:
     if value is None or math.isfinite(value):
         return value
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def audited(trial: Trial) -> str | None:
+    """Why a trial that goes on is told more than that."""
+    return trial.spared and f"would be pruned: {trial.spared['reason']}; it runs on for the audit"
 
 
 def number(sent: Any) -> float:
@@ -308,6 +320,7 @@ class Study:
             trial.reports = {s: m for s, m in trial.reports.items() if step is not None and s <= step}
             trial.at_rungs = {rung: at for rung, at in trial.at_rungs.items() if at[0] in trial.reports}
             trial.last_step = step
+            trial.spared = trial.spared if trial.spared and trial.spared["step"] in trial.reports else None
         trial.attempts.append(Attempt(worker, step, can_pause=can_pause))
         self.events.append(("trial", trial.number, "running"))
 
@@ -319,18 +332,20 @@ class Study:
             return self._report_late(trial, attempt, reports)
         if any(same(a["metrics"], b["metrics"]) is False for a in reports for b in reports if a["step"] == b["step"]):
             return STEP_CONFLICT
-        kept, prunes, reached = self._judged(trial, {one["step"]: one["metrics"] for one in reports})
+        kept, prunes, reached, spared = self._judged(trial, {one["step"]: one["metrics"] for one in reports})
         if any(step in trial.reports and not same(trial.reports[step], found) for step, found in kept.items()):
             return STEP_CONFLICT
         if prunes is not None and trial.prune_step is None:
             trial.prune_step, trial.prune_reason = prunes, ""  # the service says it in its own words
             score = self._oriented(kept[prunes])
             trial.pauses = self.factor is not None and trial.attempts[-1].can_pause and score < math.inf
+        trial.spared = spared
         limit = math.inf if trial.prune_step is None else trial.prune_step
         new = {s: m for s, m in kept.items() if s <= limit and s not in trial.reports}
         trial.reports |= new
         trial.at_rungs |= {rung: (step, self._oriented(new[step])) for rung, step in reached.items() if step in new}
-        trial.last_step = max((s for s in (*kept, trial.last_step) if s is not None and s <= limit), default=None)
+        steps = (*(s for s in kept if s <= limit), trial.last_step)
+        trial.last_step = max((s for s in steps if s is not None), default=None)
         trial.is_expired = False
         if new:
             self.events.append(("report", trial.number, min(new), max(new)))
@@ -343,29 +358,38 @@ class Study:
         if self.state == "paused":
             self._back(trial, PAUSED)
             return Told(body={"decision": "stop", "reason": PAUSED})
-        return Told(body={"decision": "continue", "reason": None})
+        return Told(body={"decision": "continue", "reason": audited(trial)})
 
     def _judged(
         self, trial: Trial, sent: dict[int, dict[str, Any]]
-    ) -> tuple[dict[int, dict[str, Any]], int | None, dict[int, int]]:
-        """The steps that are looked at, the one at which the trial is pruned, and by rung the step that reached it."""
+    ) -> tuple[dict[int, dict[str, Any]], int | None, dict[int, int], dict[str, Any] | None]:
+        """The steps that are looked at, the one at which the trial is pruned, by rung the step that reached it, and
+        where the trial is spared."""
         kept: dict[int, dict[str, Any]] = {}
         reached: dict[int, int] = {}
-        bound, last = self.spec["pruner"].get("upper"), trial.last_step
+        bound, last, spared = self.spec["pruner"].get("upper"), trial.last_step, trial.spared
         for step, metrics in sent.items():
             if trial.prune_step is not None and step > trial.prune_step:
                 continue
             kept[step] = metrics
             value = number(metrics[METRIC]) if METRIC in metrics else None
-            if bound is not None and value is not None and not (math.isfinite(value) and value <= bound):
-                return kept, step, reached
+            if spared is None and bound is not None and value is not None and not -math.inf < value <= bound:
+                if not self.chosen(trial.number):
+                    return kept, step, reached, None
+                above = f"{value:g} is above the upper threshold {bound:g}"
+                why = above if math.isfinite(value) else "is not a finite number"
+                spared = {"step": step, "reason": f"{METRIC} {why} at step {step}"}
             passed = [rung for rung in RUNGS if (-1 if last is None else last) < rung <= step]
             if self.factor is not None and value is not None and passed:
                 reached[passed[-1]] = step
                 if not self._goes_on(trial, passed[-1], self._oriented(metrics)):
-                    return kept, step, reached
+                    return kept, step, reached, None
             last = max(step, -1 if last is None else last)
-        return kept, None, reached
+        return kept, None, reached, spared
+
+    def chosen(self, trial: int) -> bool:
+        """Whether the audit lets a trial run on."""
+        return spares(PRUNER.validate_python(self.spec["pruner"]), self.spec["sampler"].get("seed", 0), trial)
 
     # Successive halving.
 
@@ -429,7 +453,9 @@ class Study:
             if any(not same(one["metrics"], trial.reports.get(one["step"], {})) for one in reports):
                 return Told(409, "already-finished")
             stopped = "pause" if trial.pauses else "prune"
-            return Told(body={"decision": "continue" if trial.prune_step is None else stopped})
+            if trial.prune_step is None:
+                return Told(body={"decision": "continue", "reason": audited(trial)})
+            return Told(body={"decision": stopped})
         return LOST
 
     def renew(self, trial: Trial, attempt: int) -> Told:

@@ -39,7 +39,8 @@ pytestmark = pytest.mark.slow
 API = "/api/v1"
 EXAMPLES = int(os.environ.get("TRIALBOOK_MODEL_EXAMPLES", "25"))
 HOUR = 3600.0  # a lease's time: leases expire when the machine says so
-BOUND = 5.0  # of the threshold pruner
+AUDITED = {"name": "threshold", "upper": 5.0, "audit": 0.5}
+RANDOM = {"name": "random", "seed": 7}  # by which an audit lets the first trial run on, not the second
 HALVING = {"name": "asha", "min_resource": 1, "max_resource": 8, "reduction_factor": 2, "promote": True}
 
 letters = st.sampled_from("aaaabbc")  # studies
@@ -66,10 +67,10 @@ budgets = st.fixed_dictionaries(
 )
 kinds = st.fixed_dictionaries(
     {
-        "sampler": st.sampled_from([{"name": "random"}, {"name": "random"}, {"name": "grid"}]),
+        "sampler": st.sampled_from([RANDOM, RANDOM, {"name": "grid"}]),
         "budget": budgets,
         "direction": st.sampled_from(["minimize", "maximize"]),
-        "pruner": st.sampled_from([{"name": "none"}, {"name": "threshold", "upper": BOUND}, HALVING, HALVING]),
+        "pruner": st.sampled_from([{"name": "none"}, AUDITED, AUDITED, HALVING, HALVING]),
         "early_stopping": st.sampled_from([None, {"patience": 2, "min_delta": 0.0}]),
         "trial": st.builds(lambda most: {"max_attempts": most}, st.integers(1, 3)),
     }
