@@ -26,6 +26,7 @@ PICTURES = {  # name: path
 }
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SETTLED = 2500  # milliseconds until charts are drawn and still
+COMPUTED = """() => !document.body.innerText.includes("Being computed…")"""  # the importance, of parameters
 SIZE: ViewportSize = {"width": 1120, "height": 940}
 SHORTER = {"study-parameters": 760}  # its many lines make a large file
 
@@ -73,6 +74,7 @@ def _take(browser: Browser, link: str) -> None:
         page = context.new_page()
         for name, path in PICTURES.items():
             page.goto(url + path.format(best=best))
+            page.wait_for_function(COMPUTED, timeout=120_000)
             page.wait_for_timeout(SETTLED)
             clip: FloatRect = {"x": 0, "y": 0, "width": SIZE["width"], "height": SHORTER.get(name, SIZE["height"])}
             page.screenshot(path=FOLDER / f"{name}-{theme}.png", clip=clip)
