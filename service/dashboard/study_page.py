@@ -21,7 +21,7 @@ from trialbook.spec import StudySpec
 from trialbook.wire import Study
 
 UNCHANGED = 10_000.0  # what can't change is told again for so many times as long as it took to read
-MOST = 2000  # trials that the history is drawn of at once, as in static/js/study/history.js
+MOST = 1000  # trials that the history is drawn of at once, as in static/js/study/history.js
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 # Each tab is templates/study/NAME.html and static/js/study/NAME.js; the first one is open where the address names none.

@@ -10,7 +10,7 @@ import { addTools } from "../figure_tools.js";
 import { createHistory } from "../history.js";
 import { atRest, calmly } from "../live.js";
 
-const MOST = 2000; // trials that are read and drawn at once; the page's head names the first address that has it
+const MOST = 1000; // trials that are read and drawn at once; the page's head names the first address that has it
 
 /** @param {HTMLElement} panel @param {import("../study.js").Study} study @returns {import("../tabs.js").Tab} */
 export function create(panel, study) {
