@@ -118,7 +118,9 @@ const slider = () => ({
 
 function stepLine(items, view) {
   const steps = bestSoFar(items, view.direction);
-  const data = steps.filter(([, best], at) => best !== steps[at - 1]?.[1] || at === steps.length - 1);
+  const isNew = (at) => steps[at]?.[1] !== steps[at - 1]?.[1];
+  // The point after a step too: ECharts leaves steps of less than a pixel out, and would slant the line up to the next one.
+  const data = steps.filter((_, at) => isNew(at) || isNew(at - 1) || at === steps.length - 1);
   return {
     id: "best", type: "line", step: "end", symbol: "none", silent: true, z: 1, clip: true,
     data: data.map((value) => ({ value })),
