@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from workers.scratch import PREFIX, scratch_folder, sweep
 
@@ -22,12 +23,12 @@ def test_what_a_killed_worker_left_is_swept_and_what_is_in_use_is_not(tmp_path, 
     command, pipe = [sys.executable, "-c", HOLD], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
         assert other.stdout is not None
-        left = other.stdout.readline().strip()
+        left = Path(other.stdout.readline().strip())
         with scratch_folder() as own:
             assert sweep() == 0
             other.kill()
             other.wait()
             assert sweep() == 1
             assert sorted(one.name for one in tmp_path.iterdir()) == sorted([own.name, f"{PREFIX}file", "another"])
-            assert left != str(own)
+            assert not left.exists()
     assert not own.exists()

@@ -2,8 +2,9 @@
 // while it is seen. One that is opened again after something happened reads everything anew.
 
 import { remember } from "./address.js";
+import { Refused } from "./api.js";
 
-const AGAIN = 3000; // milliseconds until what failed to be read is read again
+const AGAIN = 3000; // milliseconds until what could not be read, since the server was away, is read again
 
 /**
  * What a tab's module exports is `create(panel, study)`, which returns this. `fresh` reads everything anew; events that
@@ -20,7 +21,7 @@ const AGAIN = 3000; // milliseconds until what failed to be read is read again
 export function createTabs(list, study, said) {
   const links = [...list.querySelectorAll("[role=tab]")];
   const tabs = new Map(links.map((link) => [link.dataset.tab, {
-    link, panel: document.getElementById(link.getAttribute("aria-controls")), made: null, isStale: true, isReading: false, late: [],
+    link, panel: document.getElementById(link.getAttribute("aria-controls")), made: null, isStale: true, isReading: false, late: [], again: 0,
   }]));
   const [first] = tabs.keys();
   let open = links.find((link) => link.getAttribute("aria-selected") === "true").dataset.tab;
@@ -47,7 +48,9 @@ export function createTabs(list, study, said) {
     } catch (error) {
       tab.isStale = true;
       said.failed(error);
-      setTimeout(() => tab.isStale && tab === tabs.get(open) && renew(tab), AGAIN);
+      clearTimeout(tab.again);
+      const isAway = !(error instanceof Refused) || error.status >= 500; // what is refused once is refused again
+      if (isAway) tab.again = setTimeout(() => tab.isStale && tab === tabs.get(open) && renew(tab), AGAIN);
     }
     tab.isReading = false;
     for (const [kind, event] of tab.late.splice(0)) tab.made?.[kind]?.(event);
