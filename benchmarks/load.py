@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -34,6 +35,7 @@ from service.store.migrating import migrate
 
 OPERATIONS = ("lease", "report", "finish")
 REACH = 10_000  # workers that are reckoned with
+WARM_SECONDS = 5.0  # of servers that have just started, before anything is measured
 # Trials that other workers run: their leases are looked at by whoever asks for one.
 RUNNING = """
     with study as (
@@ -198,10 +200,9 @@ def draw(found: list[dict], path: Path) -> None:
     figure = Figure(figsize=(10, 6.5), layout="constrained")
     (rate_stored, rate_workers), (cpu_stored, cpu_workers) = figure.subplots(2, 2, sharey="row")
     for batched, label in ((False, "one POST per report"), (True, "five reports in one POST")):
-        some = sorted((one for one in found if not one["hold"] and one["batched"] == batched), key=by("stored"))
-        stored = [max(1, one["stored"]) for one in some]
-        [line] = rate_stored.plot(stored, [one["trials_per_second"] for one in some], "o-", label=label)
-        cpu_stored.plot(stored, [cpu(one) for one in some], "o-", color=line.get_color(), label=label)
+        some = [one for one in found if not one["hold"] and one["batched"] == batched]
+        line = draw_medians(rate_stored, some, lambda one: one["trials_per_second"], label=label)
+        draw_medians(cpu_stored, some, cpu, label=label, color=line.get_color())
     held = sorted((one for one in found if one["hold"]), key=by("workers"))
     if held:
         hold, most, last = held[-1]["hold"], REACH, held[-1]
@@ -213,15 +214,24 @@ def draw(found: list[dict], path: Path) -> None:
         cpu_workers.plot(workers, [cpu(one) for one in held], "o-", color=line.get_color(), label=f"held {hold:g} s")
         cpu_workers.plot(reached, [cpu(last)] * 2, **look, label="reckoned: as much for each trial")
     rate_stored.set(ylabel="trials per second", yscale="log")
-    cpu_stored.set(
-        ylabel="seconds of processor for 1,000 trials", xlabel="stored trials (0 stands at 1)", ylim=(0, None)
-    )
+    cpu_stored.set(ylabel="seconds of processor for 1,000 trials", yscale="log", xlabel="stored trials (0 stands at 1)")
     cpu_workers.set(xlabel="workers")
     for axes in (rate_stored, rate_workers, cpu_stored, cpu_workers):
         axes.set(xscale="log")
         axes.grid(alpha=0.3)
-        axes.legend(loc="best" if axes in (rate_stored, rate_workers) else "lower right")
+        axes.legend(loc="best")
     figure.savefig(path, metadata={"Date": None})
+
+
+def draw_medians(axes: Any, found: list[dict], of: Callable[[dict], float], **look: Any) -> Any:
+    """A line through the medians by stored trials, and a dot for each measurement; told is the line."""
+    groups: dict[int, list[float]] = {}
+    for one in sorted(found, key=by("stored")):
+        groups.setdefault(max(1, one["stored"]), []).append(of(one))
+    [line] = axes.plot(list(groups), [statistics.median(some) for some in groups.values()], "-", **look)
+    for stored, some in groups.items():
+        axes.plot([stored] * len(some), some, "o", color=line.get_color(), markersize=4)
+    return line
 
 
 def by(name: str) -> Callable[[dict], float]:
@@ -265,6 +275,7 @@ def run(chosen: argparse.Namespace) -> list[dict]:
         if chosen.sizes:
             print("bytes per trial:", asyncio.run(sizes(urls[0], url)))
             return found
+        asyncio.run(measure(Case(16, 0, 1, len(urls), 0, 0.0, False, WARM_SECONDS), urls, url))
         for stored, studies, leases, servers, workers in itertools.product(
             chosen.stored, chosen.studies, chosen.leases, chosen.servers, chosen.workers
         ):

@@ -58,11 +58,11 @@ def postgres() -> Iterator[str]:
 
 @contextmanager
 def serving(url: str) -> Iterator[str]:
-    """Our server on this database."""
-    with tempfile.TemporaryDirectory(prefix="trialbook-bench-") as folder:
+    """Our server on this database, its log in a file as an operator's is."""
+    with tempfile.TemporaryDirectory(prefix="trialbook-bench-") as folder, Path(folder, "log").open("w") as log:
         command = [sys.executable, "-m", "service", "serve", "--port", "0", "--data", folder, "--database-url", url]
         environment = {**os.environ, "TRIALBOOK_TOKEN": TOKEN}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         try:
             yield json.loads(process.stdout.readline())["url"]
         finally:
