@@ -1,10 +1,11 @@
 """The options of a study's parts as fields of a form: read from the contract's own models, so that none is forgotten.
 
-Pure.
+Pure, and found once: a schema takes as long as half a page.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, get_args
 
 from trialbook.spec import Budget, EarlyStopping, Pruner, Sampler, TrialPolicy
@@ -40,11 +41,13 @@ class Option:
     help: str = ""
 
 
+@cache
 def options_of(part: str) -> tuple[Option, ...]:
     """The fields of one of PARTS."""
     return tuple(_options(PARTS[part], f"/{part}"))
 
 
+@cache
 def named_options(part: str) -> dict[str, tuple[Option, ...]]:
     """For each sampler or pruner by name, its fields; `part` says which."""
     union, _ = get_args({"sampler": Sampler, "pruner": Pruner}[part])
