@@ -97,6 +97,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         housekeeping.cancel()
         await app.state.health.close()
         await app.state.context.apart.close()
+        await app.state.context.readers.close()
         await db.close()
 
     metrics, load = Metrics(), Load()

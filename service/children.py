@@ -42,14 +42,16 @@ class _Failure:
 
 
 class Children:
-    """Up to `size` child processes that call functions; `what` they are said to do where one fails.
+    """Up to `size` child processes that call functions; `what` they are said to do where one fails. A child that is
+    not kept `warm` ends with its call: what it loaded is large, and seldom asked for.
 
     async with Children("sampler", size=2) as children:
         answer = await children.call("package.module:function", argument, timeout=60)
     """
 
-    def __init__(self, what: str, *, size: int = 1) -> None:
+    def __init__(self, what: str, *, size: int = 1, warm: bool = True) -> None:
         self._what = what
+        self._warm = warm
         self._free = asyncio.Semaphore(size)
         self._idle: list[Process] = []
         self._all: set[Process] = set()
@@ -73,7 +75,8 @@ class Children:
             except (EOFError, OSError):
                 raise CallFailed(_ending(self._what, await self._ended(process))) from None
             else:
-                self._idle.append(process)
+                if self._warm:
+                    self._idle.append(process)
             finally:
                 if process not in self._idle:
                     await self._end(process)

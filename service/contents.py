@@ -12,7 +12,7 @@ import sys
 import zipfile
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import polars as pl
@@ -188,12 +188,16 @@ def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:  #
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with archive.open(member) as file:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
+        shape, _, dtype = array_head(file)
         if member.file_size < int(np.prod(shape, dtype=object)) * dtype.itemsize:
             raise ValueError(f"{member.filename} is shorter than its header says")
         return shape, dtype
+
+
+def array_head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:  # Any: whatever an array holds
+    """Shape, whether the first index changes fastest, and type of the array whose file this is; its numbers follow."""
+    version = npy.read_magic(file)
+    return npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
 
 
 def _read_array(path: Path, name: str) -> Any:  # Any: an array of whatever numbers

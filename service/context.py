@@ -65,6 +65,7 @@ class Context:
     load: Load = field(default_factory=Load)
     shared: Shared = field(default_factory=lambda: Shared(100))
     apart: Children = field(default_factory=lambda: Children("figure"))  # of what takes seconds of computing
+    readers: Children = field(default_factory=lambda: Children("reader", warm=False))  # of what may take much memory
     batches: Recent[Any, Any] = field(default_factory=lambda: Recent(32))  # of events, by place
     ticked: float = 0.0  # time.monotonic() of the clockwork's last turn
     stopping: bool = False

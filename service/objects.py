@@ -117,6 +117,14 @@ class _Passing:
         """Asks the store for nothing."""
         return int(self._file.seek(offset, whence))
 
+    def tell(self) -> int:
+        """Asks the store for nothing either."""
+        return int(self._file.tell())
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
     def close(self) -> None:
         """Forget what was read ahead."""
         self._file.close()

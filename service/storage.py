@@ -35,6 +35,14 @@ class Bytes(Protocol):
         """Go to a place; which one it is from the beginning."""
         ...
 
+    def tell(self) -> int:
+        """The place where it is."""
+        ...
+
+    def seekable(self) -> bool:
+        """Always."""
+        ...
+
     def close(self) -> None:
         """Read no more."""
         ...

@@ -298,6 +298,10 @@ class Client:
         """A data set's file, or nothing when it is written to `to`; by hash, the version that a study pinned."""
         return self._connection.call(Request("GET", path_of("datasets", name), {"sha256": sha256}), to)
 
+    def get_examples(self, name: str, limit: int = 20) -> wire.Examples:
+        """A data set's first examples, to look at."""
+        return self._connection.ask(wire.Examples, Request("GET", path_of("datasets", name, "rows"), {"limit": limit}))
+
     def delete_dataset(self, name: str) -> None:
         """Delete a data set."""
         self._delete(path_of("datasets", name))

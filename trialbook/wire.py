@@ -301,6 +301,32 @@ class Dataset(Answer):
     shape: tuple[int, ...] | None = None  # of one example
 
 
+class Example(Answer):
+    """One example of a data set, to look at; long ones are cut, large pictures made smaller.
+
+    `x` by form: a table's cells by column; of an image `{width, height, channels, pixels}`, where `pixels` are bytes in
+    base64, row by row, the channels of each together; a sequence's steps, each a list of features; else a text.
+    `y` by task: a class, a number, a text, a class for each of several heads, or one for each step; null where none is.
+    """
+
+    x: Any  # JSON, as said above
+    y: Any
+
+
+class Examples(Answer):
+    """The first examples of a data set. `note` says what of them is not shown, or why none are."""
+
+    name: str
+    form: str
+    task: str
+    target: str | None
+    columns: list[str] | None  # of a table, without the target
+    rows: int | None
+    shape: tuple[int, ...] | None  # of one example, before anything was cut
+    items: list[Example]
+    note: str = ""
+
+
 class Worker(Answer):
     """A worker as last heard of."""
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from service import auth, catalogue, datasets
+from service import auth, catalogue, datasets, examples
 from service.api.bodies import Ctx, JSONRoute, chunks, media_type
 from service.api.description import ANY_FILE, contents, sent_file
 from service.auth import Admin, Anybody, Reader, Submitter
 from service.store.tokens import list_tokens as all_tokens
 from service.store.workers import list_workers as all_workers
 from trialbook.errors import UnsupportedMediaType
-from trialbook.wire import CreatedToken, Dataset, NewToken, Page, Token, Worker
+from trialbook.wire import CreatedToken, Dataset, Examples, NewToken, Page, Token, Worker
 
 router = APIRouter(route_class=JSONRoute)
 
@@ -75,6 +75,17 @@ async def get_dataset(
 ) -> Response:
     """Download a set; with `sha256` the version that a study pinned."""
     return await datasets.send(context, name, sha256)
+
+
+@router.get("/datasets/{name}/rows", operation_id="getExamples", tags=["datasets"])
+async def get_examples(
+    name: str, context: Ctx, holder: Anybody, limit: Annotated[int, Query(ge=1, le=examples.MOST)] = 20
+) -> Examples:
+    """The first examples of a set, to look at: cells, pictures, steps or texts, beside what is to be learned of each.
+
+    No more of a file is read than that takes. `note` says what of it is not shown, or why nothing is.
+    """
+    return await examples.first(context, name, limit)
 
 
 @router.delete("/datasets/{name}", status_code=204, operation_id="deleteDataset", tags=["datasets"])

@@ -17,6 +17,7 @@ from trialbook.wire import Dataset
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 MEDIA_TYPES = {suffix: kind for kind, suffix in datasets.SUFFIXES.items()}
 ROWS = {"table": "row", "image": "image", "sequence": "sequence", "text": "word"}
+SHOWN = {"image": "pictures", "sequence": "sequences", "text": "lines"}  # the others are rows
 UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -36,6 +37,11 @@ class Row:
         if self.data.form == "table":
             return words.count(self.data.columns, "column") if self.data.columns else "–"
         return f"{self.data.form} {size}".strip()
+
+    @property
+    def units(self) -> str:
+        """What a few of its examples are called."""
+        return SHOWN.get(self.data.form, "rows")
 
     @property
     def lost(self) -> str:

@@ -56,6 +56,7 @@ TABLE = {  # who may use what; a route that is not in it fails the test
     ("GET", f"{API}/datasets"): EVERYBODY,
     ("PUT", f"{API}/datasets/{{name}}"): SUBMITTERS,
     ("GET", f"{API}/datasets/{{name}}"): EVERYBODY,
+    ("GET", f"{API}/datasets/{{name}}/rows"): EVERYBODY,
     ("DELETE", f"{API}/datasets/{{name}}"): SUBMITTERS,
     ("GET", f"{API}/tokens"): ADMINS,
     ("POST", f"{API}/tokens"): ADMINS,

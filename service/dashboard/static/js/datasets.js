@@ -1,6 +1,7 @@
 // The page of data sets: upload with its progress, mistakes beside the field they are about, deletion that asks once.
 
 import { call } from "./api.js";
+import { fill } from "./examples.js";
 import { refresh, tellAges, wireCopies } from "./parts.js";
 import { columnsOf, nameOf, put } from "./upload.js";
 
@@ -40,6 +41,9 @@ really.addEventListener("close", async () => {
     say(`${really.dataset.name} was not deleted. ${error.message}`);
   }
 });
+document.getElementById("datasets").parentElement.addEventListener("toggle", ({ target }) => {
+  if (target instanceof HTMLDetailsElement && target.open && target.dataset.rows) fill(target.dataset.rows, target.querySelector("div"));
+}, true); // toggle does not bubble
 wireCopies();
 if (form) wireUpload(form);
 
