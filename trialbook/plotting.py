@@ -15,7 +15,18 @@ from typing import Any, Literal, Protocol, get_args
 from trialbook import wire
 from trialbook.errors import FieldError, Invalid
 
-Kind = Literal["history", "curves", "parallel", "importance", "slice", "contour", "rank", "distribution", "timeline"]
+Kind = Literal[
+    "history",
+    "curves",
+    "parallel",
+    "importance",
+    "slice",
+    "contour",
+    "rank",
+    "distribution",
+    "early_stopping",
+    "timeline",
+]
 Theme = Literal["auto", "light", "dark"]
 KINDS: tuple[str, ...] = get_args(Kind)
 

@@ -6,6 +6,7 @@ import { createContour } from "./contour.js";
 import { trainOf } from "./curve_values.js";
 import { createCurves } from "./curves.js";
 import { createDistribution, distributionWords } from "./distribution.js";
+import { createEarlyStopping } from "./early_stopping.js";
 import { createHistory } from "./history.js";
 import { createImportance, importanceWords } from "./importance.js";
 import { createParallel } from "./parallel.js";
@@ -69,6 +70,13 @@ const KINDS = {
     draw(page, found) {
       page.say(distributionWords(found));
       createDistribution({ shares: page.place("shares"), counts: page.place("counts") }, null).set(found);
+    },
+  },
+  early_stopping: {
+    title: "Early stopping", key: ["◐ where it would have been stopped", "✓ in the end", "┄ the best of the others"], empty: "",
+    draw(page, found) {
+      page.say(found.words);
+      if (found.items.length) createEarlyStopping(page.place(), { open: page.open }).set(found);
     },
   },
   timeline: {
