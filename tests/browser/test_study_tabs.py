@@ -22,6 +22,13 @@ BAR = """() => {
   return chart.getZr().findHover(middle.x, middle.y)?.target ? middle : null;
 }"""  # the middle of the first bar in the canvas, once the chart has the size of its place and the bar is drawn there
 
+# Whether a chart has drawn a series of that id. A function, since Playwright evaluates other text again at each look.
+HAS_SERIES = """([chart, series]) => {
+  const element = document.querySelector(chart);
+  const found = element ? echarts.getInstanceByDom(element)?.getOption()?.series ?? [] : [];
+  return found.some(one => one.id === series && one.data.length > 0);
+}"""
+
 
 @pytest.fixture
 def client(server: str) -> Iterator[Client]:
@@ -55,6 +62,29 @@ def test_a_chart_is_walked_by_keys(page: Page, client):
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.locator("#timeline").press(key)
     page.wait_for_url(f"{client.url}/studies/tabs/trials/1")
+
+
+@pytest.mark.parametrize(
+    ("path", "chart", "ready", "keys", "told"),
+    [
+        ("?tab=parameters", "#parallel", "trials", ["ArrowRight", "ArrowRight"], "trial 1 0.25"),
+        ("?tab=distribution", "#value-shares", "complete", ["Home"], "0.25 or better: 33.33 % of the complete trials"),
+        ("?tab=distribution", "#value-counts", "bins complete", ["End"], "1 complete trial from"),
+        ("?tab=search", "#belief", "mean", ["Home"], "x 0 expected"),
+        ("/trials/1", ".chart[data-metric=loss]", "1/loss", ["ArrowRight", "ArrowRight"], "train_loss 0.125"),
+    ],
+)
+def test_what_keys_come_to_is_told_to_who_does_not_see_it(page: Page, client, path, chart, ready, keys, told):
+    for value in (0.5, 0.25, 1.0):
+        trial = client.study("tabs").ask_one()
+        for step in range(2):
+            trial.report(step, loss=value, train_loss=value / (1 + step))
+        trial.finish(value)
+    page.goto(f"{client.url}/studies/tabs{path}")
+    page.wait_for_function(HAS_SERIES, arg=[chart, ready], timeout=60_000)
+    for key in keys:
+        page.locator(chart).press(key)
+    expect(page.locator(f"{chart} + [role=status]")).to_contain_text(told)
 
 
 def test_notes_are_written_previewed_saved_and_not_overwritten_unseen(page: Page, client):

@@ -15,6 +15,7 @@ interface EChart {
   containPixel(finder: object | string, value: unknown): boolean;
   getZr(): any;
   getModel(): any;
+  getDom(): HTMLElement;
   getWidth(): number;
   getHeight(): number;
   getDataURL(look?: object): string;

@@ -1,6 +1,7 @@
 // What a Gaussian process believes of a study: a line with its deviation along one parameter, two maps over two.
 
 import { axis, axisName, mount, shown, shownParam, token, tooltip } from "./charts.js";
+import { walk } from "./walk.js";
 
 /**
  * @typedef {{name: string, type: string, log?: boolean}} Axis
@@ -20,6 +21,8 @@ export function createBelief(panel, study) {
   const main = mount(element, () => (!found?.xs.length ? {} : found.y ? map(found, "mean") : line(found)));
   const second = mount(doubt, () => (found?.y && found.xs.length ? map(found, "deviation") : {}));
   for (const { chart } of [main, second]) chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
+  const row = () => (found?.y ? found.xs.length : undefined);
+  for (const { chart } of [main, second]) walk(chart.getDom(), chart, null, { thing: "place", key: (one) => one?.place, row });
   let shape = "";
   return {
     option: main.option,
@@ -79,12 +82,12 @@ function line(found) {
   const around = at.map((value, i) => [value, mean[i] - deviation[i], mean[i] + deviation[i]]);
   return {
     grid: { left: 64, right: 24, top: 36, bottom: 48 },
-    tooltip: tooltip({ trigger: "item", formatter: ({ data, seriesId, value }) => data.words ?? (seriesId === "mean" ? `${x.name}  ${shownParam(value[0])}\nexpected  ${shown(value[1])}` : "") }),
+    tooltip: tooltip({ trigger: "item", formatter: ({ data }) => data.words ?? "" }),
     xAxis: paramAxis(x, xs, {}),
     yAxis: axis({ type: "value", scale: true, name: axisName(found.metric, found.direction), nameTextStyle: { color: token("--muted"), align: "left", padding: [0, 0, 0, -50] }, axisLabel: { color: token("--muted"), formatter: shown } }),
     series: [
       { id: "band", type: "custom", silent: true, clip: true, renderItem: isChoice ? whisker : band(around), encode: { x: 0, y: [1, 2] }, data: around },
-      { id: "mean", type: isChoice ? "scatter" : "line", symbol: isChoice ? "diamond" : "none", symbolSize: 14, itemStyle: { color: token("--accent") }, lineStyle: { color: token("--accent"), width: 2 }, data: at.map((value, i) => [value, mean[i]]), z: 3 },
+      { id: "mean", type: isChoice ? "scatter" : "line", symbol: isChoice ? "diamond" : "none", symbolSize: 14, itemStyle: { color: token("--accent") }, lineStyle: { color: token("--accent"), width: 2 }, data: at.map((value, i) => ({ value: [value, mean[i]], place: i, words: `${x.name}  ${shownParam(value)}\nexpected  ${shown(mean[i])} ± ${shown(deviation[i])}` })), z: 3 },
       dots(found, near(found), (one) => [place(x, one.params[x.name]), one.value]),
     ],
   };
@@ -122,6 +125,7 @@ function map(found, which) {
   const words = which === "mean" ? "expected" : "deviation";
   const cells = found[which].flatMap((row, j) => row.map((value, i) => ({
     value: [i, j, value],
+    place: j * xs.length + i,
     words: `${x.name}  ${shownParam(xs[i])}\n${y.name}  ${shownParam(ys[j])}\n${words}  ${shown(value)}`,
   })));
   const label = { color: token("--muted"), hideOverlap: true };

@@ -154,6 +154,10 @@ export function mount(element, option) {
       chart.setOption({ ...base, ...option() }, { replaceMerge: ["series", "parallelAxis"] });
     });
   };
+  window.addEventListener("beforeprint", () => { // theme.js has made the page light; no frame comes before the paper
+    chart.setOption({ ...base, ...option(), animation: false }, { replaceMerge: ["series", "parallelAxis"] });
+    chart.getZr().flush();
+  });
   new ResizeObserver(() => {
     chart.resize();
     draw();
@@ -161,37 +165,4 @@ export function mount(element, option) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new MutationObserver(draw).observe(document.documentElement, { attributes: true });
   return { chart, draw, option };
-}
-
-/**
- * Where a key leads among trials.
- * @param {string} key @param {number[]} numbers in order @param {number|null} at the trial of now
- * @returns {number|undefined} none for a key that leads nowhere
- */
-export function stepped(key, numbers, at) {
-  const place = numbers.indexOf(at);
-  const to = { ArrowLeft: Math.max(0, place - 1), ArrowRight: Math.min(numbers.length - 1, place + 1), Home: 0, End: numbers.length - 1 }[key];
-  return to === undefined ? undefined : numbers[to];
-}
-
-/**
- * Makes a chart one to walk by keys: the arrows go from trial to trial and show its tip, Enter opens it.
- * @param {HTMLElement} element @param {EChart} chart its marks hold their `trial` @param {(number: number) => void} open
- */
-export function walk(element, chart, open) {
-  /** @type {number|null} */
-  let at = null;
-  element.tabIndex = 0;
-  element.setAttribute("aria-label", `${element.getAttribute("aria-label")}; the arrow keys go from trial to trial, Enter opens one`);
-  element.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && at !== null) return open(at);
-    const marks = new Map((chart.getOption()?.series ?? []).flatMap(({ data }, seriesIndex) =>
-      (data ?? []).map((one, dataIndex) => [one?.trial, { seriesIndex, dataIndex }]).filter(([trial]) => trial !== undefined)));
-    const to = stepped(event.key, [...marks.keys()].sort((a, b) => a - b), at);
-    if (to === undefined) return undefined;
-    event.preventDefault();
-    at = to;
-    return chart.dispatchAction({ type: "showTip", ...marks.get(to) });
-  });
-  element.addEventListener("blur", () => chart.dispatchAction({ type: "hideTip" }));
 }

@@ -1,8 +1,9 @@
 // Train and validation curves: validation solid, train dashed and thin, one colour for each trial; behind them the band in
 // which most trials run.
 
-import { SERIES, STATES, axis, axisName, logSwitch, marks, mount, shown, token, tooltip, valueAxis, walk } from "./charts.js";
+import { SERIES, STATES, axis, axisName, logSwitch, marks, mount, shown, token, tooltip, valueAxis } from "./charts.js";
 import { bestFirst, points, put, topPoint } from "./curve_values.js";
+import { walk } from "./walk.js";
 
 const GREY = "#8a8f99"; // of trials beyond the series of colours
 const FEW = 20; // curves, up to which a hovered one lets the others fade, and the changes are animated
@@ -28,7 +29,7 @@ export function createCurves(element, study) {
   const trialOf = (event) => event.data?.trial ?? event.seriesName?.match(/^trial (\d+)/)?.[1];
   chart.on("click", (event) => trialOf(event) !== undefined && study.open(Number(trialOf(event))));
   chart.on("mouseover", (event) => trialOf(event) !== undefined && study.hovered?.(Number(trialOf(event))));
-  if (!study.single) walk(element, chart, study.open);
+  walk(element, chart, study.single ? null : study.open, study.single ? { thing: "step", key: (one) => one?.step } : undefined);
   const change = (changes) => {
     given = { ...given, ...changes };
     draw();

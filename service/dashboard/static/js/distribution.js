@@ -1,6 +1,7 @@
 // How the values are spread: the share of trials that reach each value, and how many trials lie where.
 
 import { STATES, axis, axisName, logSwitch, marks, mount, shown, token, tooltip, valueAxis } from "./charts.js";
+import { walk } from "./walk.js";
 
 /**
  * The API's analysis `distribution`.
@@ -16,6 +17,8 @@ export function createDistribution(elements, box) {
   const both = () => [...found.items, ...found.pruned].map((one) => one.value);
   const shares = mount(elements.shares, () => sharesOption(found, isLog(both())));
   const counts = mount(elements.counts, () => countsOption(found, isLog(both())));
+  walk(elements.shares, shares.chart, null, { thing: "value", key: (one) => (one?.words ? one.value[0] : undefined) });
+  walk(elements.counts, counts.chart, null, { thing: "column", key: (one) => one?.value[0] });
   const draw = () => {
     shares.draw();
     counts.draw();

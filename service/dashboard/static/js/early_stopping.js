@@ -1,6 +1,7 @@
 // What became of the trials that would have been stopped early but ran on: the value of each then, and in the end.
 
 import { axis, axisName, logSwitch, marks, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
+import { walk } from "./walk.js";
 
 /**
  * The API's analysis `early_stopping`.
@@ -15,7 +16,8 @@ export function createEarlyStopping(element, study) {
   let found = { metric: null, direction: "minimize", words: "", note: "", pruned: 0, best: null, items: [] };
   const isLog = logSwitch(null, () => draw());
   const { chart, draw, option } = mount(element, () => whole(found, isLog));
-  chart.on("click", ({ data }) => data?.number !== undefined && study.open(data.number));
+  chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
+  walk(element, chart, study.open);
   return {
     draw,
     option,
@@ -53,7 +55,7 @@ const said = (one) => `trial ${one.number}\n${shown(one.then)} at step ${one.ste
 function points(id, items, value, state) {
   return {
     id, type: "scatter", z: 3, symbolSize: 9, cursor: "pointer", itemStyle: marks(state),
-    data: items.map((one) => ({ value: [String(one.number), number(value(one))], number: one.number, words: said(one) })),
+    data: items.map((one) => ({ value: [String(one.number), number(value(one))], trial: one.number, words: said(one) })),
   };
 }
 

@@ -1,8 +1,9 @@
 // Train against validation at each trial's best step: above the dashed line a trial overfits, right of the other one it
 // underfits. Says the same in words.
 
-import { axis, mount, shown, spansDecades, token, tooltip, valueAxis, walk } from "./charts.js";
+import { axis, mount, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
 import { TIMES, errorOf, gapOf, verdict } from "./curve_values.js";
+import { walk } from "./walk.js";
 
 const HOLDS = { overfitting: "overfits", underfitting: "underfits", balanced: "neither" };
 

@@ -1,7 +1,8 @@
 // Best so far over the trials: a dot for each by its state, and the best value as a step line. The arrow keys go from
 // trial to trial.
 
-import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, stepped, token, tooltip, valueAxis } from "./charts.js";
+import { STATES, axis, axisName, logSwitch, marks, mount, number, shown, token, tooltip, valueAxis } from "./charts.js";
+import { stepped } from "./walk.js";
 
 const BRUSHED = 100; // trials from which on there is a slider to look at a part of them
 const FADED = 0.15;

@@ -1,7 +1,8 @@
 // What charts of two parameters share: the figure and the trials picked out of it, drawn over the parameters' axes.
 
 import { layouts, paramAxis } from "./axes.js";
-import { mount, token, walk } from "./charts.js";
+import { mount, token } from "./charts.js";
+import { walk } from "./walk.js";
 
 /**
  * The API's analysis of a pair; its axes are null where the space has too few parameters.

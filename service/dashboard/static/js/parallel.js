@@ -2,6 +2,7 @@
 
 import { cut } from "./axes.js";
 import { mount, number, shown, spansDecades, token, tooltip } from "./charts.js";
+import { walk } from "./walk.js";
 
 const NARROW = 620; // pixels: below, the axes lie on top of each other
 
@@ -22,6 +23,7 @@ export function createParallel(element, study) {
     const trial = event.data?.trial;
     if (trial !== undefined) study.open(trial);
   });
+  walk(element, chart, study.open);
   chart.on("axisareaselected", () => {
     const series = chart.getModel().getSeriesByIndex(0);
     const active = series.getRawIndicesByActiveState("active");

@@ -2,8 +2,9 @@
 // colour, so that one sees where the search went; a line follows the median.
 
 import { cut, layouts, paramAxis, place } from "./axes.js";
-import { STATES, axisName, logSwitch, mount, paramLines, shown, token, tooltip, valueAxis, walk } from "./charts.js";
+import { STATES, axisName, logSwitch, mount, paramLines, shown, token, tooltip, valueAxis } from "./charts.js";
 import { mix } from "./colours.js";
+import { walk } from "./walk.js";
 
 export const MOST = 12; // parameters
 const [WIDE, TALL, GAP] = [260, 200, 56]; // pixels of a chart, and between two of them

@@ -1,6 +1,7 @@
 // How a sampler came to its suggestions: the mode of each trial, and what it expected against what was observed.
 
-import { STATES, axis, axisName, mount, number, shown, token, tooltip, walk } from "./charts.js";
+import { STATES, axis, mount, number, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
+import { walk } from "./walk.js";
 
 /**
  * @typedef {{number: number, state: string, value: number|string|null, mode: string, seen: number|null,
@@ -113,27 +114,49 @@ function against(found) {
     trial: one.number,
     words: `trial ${one.number}\nexpected ${shown(one.predicted)} ± ${shown(one.deviation)}\nobserved ${shown(one.value)}`,
   }));
-  const ends = items.flatMap((one) => [one.predicted, number(one.value)]);
-  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const values = items.flatMap((one) => [one.predicted, number(one.value)]);
+  const log = spansDecades(values);
+  const [low, high] = reach(values, log);
   const name = found.metric ?? "value";
+  const same = { min: low, max: high, axisLabel: { color: token("--muted"), formatter: shown, hideOverlap: true, showMinLabel: false, showMaxLabel: false } };
   const line = { color: token("--muted"), width: 1, type: "dashed" };
   return {
     grid: { left: 72, right: 24, top: 36, bottom: 48 },
     tooltip: tooltip({ trigger: "item", formatter: ({ data }) => data.words ?? "" }),
-    xAxis: axis({ type: "value", name: `${name} expected`, nameLocation: "middle", nameGap: 28, scale: true, axisLabel: { color: token("--muted"), formatter: shown, hideOverlap: true } }),
-    yAxis: axis({ type: "value", name: `observed ${axisName(found.metric, found.direction)}`, nameLocation: "end", scale: true, nameTextStyle: { color: token("--muted"), align: "left", padding: [0, 0, 0, -60] }, axisLabel: { color: token("--muted"), formatter: shown } }),
+    xAxis: { ...valueAxis(`${name} expected`, log), nameLocation: "middle", nameGap: 28, nameTextStyle: { color: token("--muted"), fontSize: 12 }, ...same },
+    yAxis: { ...valueAxis(`${name} observed, ${wish(found)}`, log), ...same },
+    graphic: [corner("worse", "worse than expected", found), corner("better", "better than expected", found)],
     series: [
-      { id: "right", type: "line", silent: true, symbol: "none", lineStyle: line, data: [[low, low], [high, high]] },
-      { id: "deviation", type: "custom", silent: true, clip: true, renderItem: bar, encode: { x: 0, y: 1 }, data: points.map((one) => one.value), z: 1 },
+      { id: "right", type: "line", data: [], silent: true, markLine: { silent: true, symbol: "none", animation: false, lineStyle: line,
+        label: { formatter: "as expected", position: "insideEndTop", color: token("--muted"), fontSize: 12 },
+        data: [[{ coord: [low, low] }, { coord: [high, high] }]] } },
+      { id: "deviation", type: "custom", silent: true, clip: true, renderItem: bar(low), encode: { x: 0, y: 1 }, data: points.map((one) => one.value), z: 1 },
       { id: "points", type: "scatter", symbolSize: 9, itemStyle: { color: token("--accent"), opacity: 0.85 }, data: points, z: 2 },
     ],
   };
 }
 
-/** One deviation to the left and to the right of what was expected. */
-function bar(_params, api) {
-  const [at, value, deviation] = [api.value(0), api.value(1), api.value(2)];
-  const [x1, y] = api.coord([at - deviation, value]);
-  const [x2] = api.coord([at + deviation, value]);
-  return { type: "line", shape: { x1, y1: y, x2, y2: y }, style: { stroke: token("--train"), lineWidth: 1.5, opacity: 0.7 } };
+const wish = ({ direction }) => (direction === "maximize" ? "higher is better" : "lower is better");
+
+/** From where to where both axes go: all values and some room. @param {number[]} values @param {boolean} log */
+function reach(values, log) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (log) return [low / (high / low) ** 0.05, high * (high / low) ** 0.05];
+  const room = 0.05 * (high - low) || Math.abs(low) || 1;
+  return [low - room, high + room];
 }
+
+/** What it means to lie on that side of the line. @param {string} id @param {string} text @param {Suggestions} found */
+function corner(id, text, { direction }) {
+  const isAbove = (id === "worse") === (direction !== "maximize");
+  const place = isAbove ? { left: 84, top: 44 } : { right: 32, bottom: 56 };
+  return { id, type: "text", silent: true, z: 0, ...place, style: { text, fill: token("--muted"), font: "12px system-ui, sans-serif" } };
+}
+
+/** One deviation to the left and to the right of what was expected; a log axis has no room below 0. */
+const bar = (low) => (_params, api) => {
+  const [at, value, deviation] = [api.value(0), api.value(1), api.value(2)];
+  const [x1, y] = api.coord([Math.max(low, at - deviation), value]);
+  const [x2] = api.coord([at + deviation, value]);
+  return { type: "line", shape: { x1, y1: y, x2, y2: y }, style: { stroke: token("--train"), lineWidth: 1, opacity: 0.45 } };
+};

@@ -1,7 +1,8 @@
 // A chart of attempts: a lane for each worker, a bar from start to end, told apart by colour and by how it is filled.
 
-import { axis, mount, shown, STATES, token, tooltip, walk } from "./charts.js";
+import { axis, mount, shown, STATES, token, tooltip } from "./charts.js";
 import { duration } from "./table.js";
+import { walk } from "./walk.js";
 
 const [LANE, HIGH_LANE, LEAST, MOST] = [26, 40, 120, 900]; // pixels: of a lane, of one with its name in it, of all of them
 const NARROW = 620; // pixels: below, workers' names stand above their bars

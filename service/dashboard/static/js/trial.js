@@ -93,6 +93,8 @@ function chart(metric, train, isFirst) {
   key.textContent = train ? `━ ${metric}   ┄ ${train}` : "";
   [figure.className, key.className, place.className, marks.className] = ["card", "muted", "chart", "key muted"];
   place.dataset.metric = metric;
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", train ? `${metric} and ${train} at each step` : `${metric} at each step`);
   caption.append(title, key);
   figure.append(caption, place, marks);
   (isFirst ? document.getElementById("metrics") : more.querySelector(".figures")).append(figure);
