@@ -3,8 +3,10 @@
 (() => {
   const CHOICES = { system: "◐", light: "○", dark: "●" };
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const paper = matchMedia("print");
   const root = document.documentElement;
   let choice = kept();
+  let isPrinting = false; // from before the page is laid out for paper
 
   /** @returns {string} what was chosen in this browser */
   function kept() {
@@ -16,7 +18,7 @@
   }
 
   function apply() {
-    const theme = choice === "system" ? (dark.matches ? "dark" : "light") : choice;
+    const theme = isPrinting || paper.matches ? "light" : choice === "system" ? (dark.matches ? "dark" : "light") : choice;
     if (root.dataset.theme !== theme) root.dataset.theme = theme; // charts draw anew at every change
     const button = document.getElementById("theme");
     if (!button) return;
@@ -38,7 +40,13 @@
   }
 
   apply();
-  dark.addEventListener("change", apply);
+  for (const query of [dark, paper]) query.addEventListener("change", apply);
+  for (const kind of ["beforeprint", "afterprint"]) {
+    window.addEventListener(kind, () => {
+      isPrinting = kind === "beforeprint";
+      apply();
+    });
+  }
   window.addEventListener("storage", ({ key }) => {
     if (key !== "theme") return;
     choice = kept();
