@@ -1,10 +1,10 @@
-"""A server without tokens, and a page in Chromium that a mistake of its own fails."""
+"""A server without tokens, one Chromium, and for each test a page in it that a mistake of its own fails."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers import server_process
 from trialbook import Client
@@ -19,18 +19,26 @@ def server() -> Iterator[str]:
         yield said["url"]
 
 
-@pytest.fixture
-def page(chromium: str, client: Client, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page whose errors, the policy's violations among them, fail the test at its end. A module's REFUSED names what
-    Chromium says of refusals that its tests bring about."""
-    wrong: list[str] = []
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A Chromium for all tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        made = browser.new_page(viewport={"width": 1280, "height": 900})
-        made.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        made.on("pageerror", lambda error: wrong.append(str(error)))
-        made.set_default_timeout(20_000)
+        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield made
-        browser.close()
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, client: Client, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page without the other tests' cookies, files and permissions. Its errors, the policy's violations among them,
+    fail the test at its end; a module's REFUSED names what Chromium says of refusals that its tests bring about."""
+    wrong: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    made = context.new_page()
+    made.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    made.on("pageerror", lambda error: wrong.append(str(error)))
+    made.set_default_timeout(20_000)
+    yield made
+    context.close()
     refused = getattr(request.module, "REFUSED", NOTHING)
     assert [text for text in wrong if not refused.match(text)] == []
