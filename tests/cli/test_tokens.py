@@ -7,6 +7,8 @@ import pytest
 from trialbook import Client
 from trialbook.errors import Unauthorized
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_token_is_made_printed_once_used_and_revoked(run, ready):
     asked = ("--role", "viewer", "--owner", "ann", "--days", "1.5")

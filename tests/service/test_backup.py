@@ -434,6 +434,7 @@ def test_backup_of_a_server_at_work_holds_all_that_was_acknowledged_before_it(da
         server.stop()
 
 
+@pytest.mark.slow
 def test_commands_refuse_a_folder_that_is_none_and_one_that_a_killed_restore_left(tmp_path):
     for command in (("backup", tmp_path / "backup.tar"), ("verify",)):
         refused = run(*command, "--data", tmp_path / "mistyped")

@@ -117,6 +117,7 @@ def test_migrating_twice_changes_nothing(database_url):
     assert differences(database_url) == []
 
 
+@pytest.mark.slow
 def test_migration_that_is_killed_in_the_middle_is_done_by_the_next(database_url, session, onlooker, command):
     older(database_url, "0002")
     session.ask("begin")
@@ -131,6 +132,7 @@ def test_migration_that_is_killed_in_the_middle_is_done_by_the_next(database_url
     assert session.ask("select version_num from alembic_version") == latest_revision()
 
 
+@pytest.mark.slow
 def test_of_two_migrations_at_once_the_second_waits_and_finds_it_done(database_url, session, onlooker, command):
     older(database_url, "0001")
     session.ask("begin")
@@ -142,6 +144,7 @@ def test_of_two_migrations_at_once_the_second_waits_and_finds_it_done(database_u
     assert differences(database_url) == []
 
 
+@pytest.mark.slow
 def test_schema_of_a_newer_version_is_refused_by_every_command(database_url, session, command, data_dir):
     before = session.ask("select version_num from alembic_version")
     session.ask(SET, NEWER)
@@ -161,6 +164,7 @@ def test_schema_of_a_newer_version_is_refused_by_every_command(database_url, ses
         session.ask(SET, before)
 
 
+@pytest.mark.slow
 def test_suggester_waits_for_an_older_schema_and_then_works(database_url, session, command):
     older(database_url, "0001")
     suggester = command("suggest")

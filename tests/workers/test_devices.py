@@ -35,6 +35,7 @@ def test_without_a_restriction_all_cards_of_the_machine_are_used(tmp_path):
     assert find_devices({}, tmp_path / "no-driver") == ()
 
 
+@pytest.mark.slow
 def test_each_training_process_sees_the_device_of_its_slot_alone(server, command):
     trials = [server.add(), server.add()]
     server.set(reason=None)
