@@ -16,7 +16,7 @@ from service.store.tokens import Holder
 from service.store.workers import note_worker
 from trialbook.errors import LeaseLost, NotFound
 from trialbook.evaluation import Evaluation
-from trialbook.spec import ASHAPruner, GridSampler, SobolSampler, StudySpec
+from trialbook.spec import ASHAPruner, GridSampler, StudySpec
 from trialbook.wire import Lease, LeaseRequest, Leases
 
 LOOK_AGAIN = 0.7  # seconds between looks while a request waits; work made elsewhere is found within that
@@ -168,18 +168,18 @@ async def _make(
 
 
 def points(spec: StudySpec, taken: granting.Numbers) -> list[dict[str, Any]]:
-    """The params and explanations of trials that a lease makes itself; a model's first trials are a Sobol sequence."""
-    if isinstance(spec.sampler, GridSampler):
+    """The params and explanations of trials that a lease makes itself, a model's first ones among them."""
+    options = spec.sampler
+    if isinstance(options, GridSampler):
         return [
             {"params": grid.point(spec, cell), "explanation": {"sampler": "grid", "mode": "cell", "cell": cell}}
             for cell in taken.cells
         ]
-    options = spec.sampler
     if options.name in search.MODEL_BASED:
-        options = SobolSampler(name="sobol", seed=options.seed)
-    suggested = search.build(spec.space, options).suggest(search.History(), taken.numbers)
-    mode = {} if options is spec.sampler else {"sampler": spec.sampler.name, "mode": "startup"}
-    return [{"params": s.params, "explanation": {**s.explanation, **mode}} for s in suggested]
+        suggested = [search.first(spec.space, options, number) for number in taken.numbers]
+    else:
+        suggested = search.build(spec.space, options).suggest(search.History(), taken.numbers)
+    return [{"params": s.params, "explanation": s.explanation} for s in suggested]
 
 
 def _answer(context: Context, granted: list[Granted], reason: str | None, offer: Evaluation | None) -> Leases:

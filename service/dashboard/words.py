@@ -83,7 +83,8 @@ def explained(trial: Trial, metric: str | None) -> str:
     if mode == "fallback":
         return f"Drawn at random, since {sampler} could not suggest a point: {known.get('reason')}."
     if mode == "startup":
-        return f"One of the first trials, which spread evenly before {sampler} has enough to learn from."
+        where = "In the middle of all ranges" if trial.number == 0 else "One of the first points, which spread evenly"
+        return f"{where}, before {sampler} has enough to learn from."
     if mode == "model":
         return f"Suggested by {sampler}{_seen(known)}.{_predicted(known, metric)}"
     return f"Drawn by {sampler}."

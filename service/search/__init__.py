@@ -6,8 +6,20 @@ from service.search.protocol import History, Observation, Pending, Sampler, Sugg
 from service.search.random import point
 from trialbook.space import Space
 from trialbook.spec import Sampler as Options
+from trialbook.values import Scalar
 
-__all__ = ["MODEL_BASED", "SAMPLERS", "History", "Observation", "Pending", "Sampler", "Suggestion", "build", "fallback"]
+__all__ = [
+    "MODEL_BASED",
+    "SAMPLERS",
+    "History",
+    "Observation",
+    "Pending",
+    "Sampler",
+    "Suggestion",
+    "build",
+    "fallback",
+    "first",
+]
 
 # Each module has `build(space, options) -> Sampler`.
 SAMPLERS: dict[str, str] = {
@@ -28,6 +40,12 @@ def build(space: Space, options: Options) -> Sampler:
     """The sampler that these options name, over this space."""
     sampler: Sampler = import_module(SAMPLERS[options.name]).build(space, options)
     return sampler
+
+
+def first(space: Space, options: Options, number: int) -> Suggestion:
+    """One of the points that a model-based search begins with, whatever is known."""
+    made: dict[str, Scalar] = import_module("service.search.startup").point(space, options.seed, number)
+    return Suggestion(made, {"sampler": options.name, "mode": "startup"})
 
 
 def fallback(space: Space, options: Options, number: int, reason: str) -> Suggestion:

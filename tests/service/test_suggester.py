@@ -1,13 +1,17 @@
 """Model-based suggestions, made ahead of demand: fresh enough, sequential for one worker, random when in need."""
 
 import asyncio
+import math
+
+import pytest
 
 from service.fits import FitFailed
-from service.search import Suggestion
+from service.search import MODEL_BASED, Suggestion
 from service.store.suggesting import Wish
 from service.suggester import plan, suggest_once, target
 from tests.service.calls import finish, lease, submit
 
+DEPTH = {"type": "int", "low": 1, "high": 5}
 GP = {"name": "gp", "n_startup_trials": 2}
 
 
@@ -43,6 +47,20 @@ async def ask(client, fits, **asked):
     suggester.cancel()
     await asyncio.gather(suggester, return_exceptions=True)
     return found
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_BASED))
+def test_a_models_search_begins_in_the_middle_and_then_spreads(serve, name):
+    async def check():
+        async with serve() as client:
+            space = {"rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True}, "depth": DEPTH}
+            await submit(client, space=space, sampler={"name": name, "seed": 3}, budget={"n_trials": 10})
+            found = [(await lease(client, worker=f"w{i}"))["params"] for i in range(9)]
+            assert found[0] == {"rate": pytest.approx(0.01), "depth": 3}
+            eighths = {int(8 * (math.log10(one["rate"]) + 4) / 4) for one in found[1:]}
+            assert len(eighths) >= 7  # all eight, but for the sequence's own first point, which the middle replaces
+
+    asyncio.run(check())
 
 
 def test_a_lone_workers_search_is_exactly_sequential(serve):
