@@ -181,3 +181,11 @@ def test_nothing_is_wider_than_the_page(page, client, width):
         page.goto(client.url + path)
         expect(page.locator("canvas").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_the_open_tab_is_in_sight_on_a_small_screen(page, client):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{client.url}/studies/study?tab=log")
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.get_by_role("tab", name="Log")).to_be_in_viewport(ratio=0.99)
+    assert page.evaluate("scrollY") == 0

@@ -26,6 +26,7 @@ export function createTabs(list, study, said) {
   const [first] = tabs.keys();
   let open = links.find((link) => link.getAttribute("aria-selected") === "true").dataset.tab;
   let hasBegun = false;
+  reveal(list, tabs.get(open).link);
   /** @type {Set<number>|null} */
   let picks = null;
 
@@ -65,7 +66,7 @@ export function createTabs(list, study, said) {
     }
     const { link } = tabs.get(name);
     if (isFocused) link.focus();
-    link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    reveal(list, link);
     remember("tab", name === first ? null : name);
     if (hasBegun && tabs.get(name).isStale) renew(tabs.get(name));
   }
@@ -108,4 +109,11 @@ export function createTabs(list, study, said) {
       for (const { made } of tabs.values()) made?.picked?.(numbers);
     },
   };
+}
+
+/** Scroll a row of tabs to one that lies beyond its edge; the page stays where it is. @param {HTMLElement} list @param {HTMLElement} link */
+function reveal(list, link) {
+  const left = link.offsetLeft - list.offsetLeft;
+  if (left >= list.scrollLeft && left + link.offsetWidth <= list.scrollLeft + list.clientWidth) return;
+  list.scrollLeft = left - (list.clientWidth - link.offsetWidth) / 2;
 }
