@@ -2,11 +2,14 @@
 
 import asyncio
 import hashlib
+import io
 import time
 from contextlib import asynccontextmanager
 
 import boto3
 import httpx
+import numpy as np
+import polars as pl
 import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import text
@@ -14,6 +17,7 @@ from sqlalchemy import text
 from service import auth, objects
 from service.app import create_app
 from service.backup import back_up, restore, verify
+from service.contents import CSV, NPZ, PARQUET
 from service.files import files_of
 from service.objects import Objects
 from service.retention import drop_checkpoints, sweep
@@ -91,6 +95,29 @@ def test_two_servers_share_artifacts_and_data_sets_and_nothing_stays_on_their_di
             assert (await one.delete("/api/v1/datasets/mine")).status_code == 204
             assert kept(bucket) == {}
         assert [path for folder in folders for path in folder.rglob("*") if path.is_file()] == []
+
+    asyncio.run(check())
+
+
+def test_the_first_rows_of_data_sets_are_read_from_there_too(database_url, tmp_path, bucket):
+    arrays, table = io.BytesIO(), io.BytesIO()
+    np.savez(arrays, x=np.arange(12.0).reshape(4, 3), y=np.array([0.5, 1.5, 2.5, 3.5]))
+    pl.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}).write_parquet(table)
+    sets = {"csv": (CSV, TABLE.encode()), "npz": (NPZ, arrays.getvalue()), "parquet": (PARQUET, table.getvalue())}
+
+    async def check():
+        async with serving(database_url, tmp_path, bucket) as client:
+            found = {}
+            for name, (kind, content) in sets.items():
+                headers = {"content-type": kind}
+                made = await client.put(f"/api/v1/datasets/{name}?target=b", content=content, headers=headers)
+                assert made.status_code == 200, made.text
+                found[name] = (await client.get(f"/api/v1/datasets/{name}/rows?limit=1")).json()["items"]
+        assert found == {
+            "csv": [{"x": [0], "y": 0}],
+            "npz": [{"x": [0.0, 1.0, 2.0], "y": 0.5}],
+            "parquet": [{"x": [1], "y": 0.5}],
+        }
 
     asyncio.run(check())
 
