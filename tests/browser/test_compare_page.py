@@ -42,3 +42,14 @@ def test_chosen_studies_are_drawn_and_followed_and_the_view_stays_in_the_address
     page.wait_for_function(BEST, arg=["one", 0.5])
     page.click("[aria-label='Compare without one']")
     expect(page.locator("#compared a.name")).to_have_text(["two"])
+
+
+def test_keys_come_to_a_point_of_each_study_and_open_its_trial(page: Page, client: Client):
+    page.goto(f"{client.url}/compare?study=one&study=two")
+    page.wait_for_function(BEST, arg=["two", 0.5])
+    page.locator("#distribution").press("End")
+    expect(page.locator("#distribution + [role=status]")).to_contain_text("two 0.5 or better: 100 % of 1 trials")
+    page.locator("#progress").press("End")
+    expect(page.locator("#progress + [role=status]")).to_contain_text("two trial 0")
+    page.locator("#progress").press("Enter")
+    page.wait_for_url(f"{client.url}/studies/two/trials/0")

@@ -70,6 +70,8 @@ def test_importance_is_told_in_words_and_orders_the_rest(page, client):
     expect(page.locator("#importance-words")).to_have_text(
         re.compile(r"^size explains \d+ % \(\d+ to \d+\) of the differences"), timeout=COMPUTED
     )
+    page.locator("#importance").press("Home")
+    expect(page.locator("#importance + [role=status]")).to_contain_text("size explains")
     page.get_by_text("As a table").click()
     expect(page.locator("#importance-table tbody th").first).to_have_text("size")
     expect(page.locator("[name=pair-x]")).to_have_value("size")

@@ -7,6 +7,7 @@ import { addTools } from "./figure_tools.js";
 import { setLive } from "./frame.js";
 import { failed, fetchPage, takeOver } from "./parts.js";
 import { duration } from "./table.js";
+import { walk } from "./walk.js";
 
 const EVERY = 4000; // milliseconds
 const names = JSON.parse(document.getElementById("compare").dataset.names);
@@ -27,6 +28,9 @@ const distribution = mount(document.getElementById("distribution"), () => distri
 const isLog = logSwitch(document.querySelector("input[name=log-progress]"), progress.draw);
 const isLogDistribution = logSwitch(document.querySelector("input[name=log-distribution]"), distribution.draw);
 progress.chart.on("click", open);
+const byPlace = { thing: "point", key: (one, place) => (one?.words ? place : undefined) };
+walk(document.getElementById("progress"), progress.chart, (place) => open({ data: progress.chart.getOption().series.flatMap(({ data }) => data)[place] }), byPlace);
+walk(document.getElementById("distribution"), distribution.chart, null, byPlace);
 /** What was read of all studies as one file, at an address that only this page knows; the one before is let go. */
 const kept = { progress: "", distribution: "" };
 const asFile = (kind) => {

@@ -2,6 +2,7 @@
 
 import { cut } from "./axes.js";
 import { axis, mount, token, tooltip } from "./charts.js";
+import { walk } from "./walk.js";
 
 const MOST = 20; // bars
 const ROW = 30; // pixels of a bar
@@ -31,6 +32,8 @@ export function createImportance(element, page) {
   let found = null;
   const { chart, draw, option } = mount(element, () => whole(found, element.clientWidth));
   chart.on("click", (event) => event.data?.name !== undefined && page.chosen(event.data.name));
+  const choose = (place) => found?.items[place] && page.chosen(found.items[place].name);
+  walk(element, chart, choose, { thing: "parameter", key: (one, place) => (one?.words ? place : undefined) });
   return {
     chart,
     option,

@@ -17,8 +17,8 @@ export function stepped(key, numbers, at, row) {
 }
 
 /**
- * What the marks of a chart are walked by, where it is not trials.
- * @typedef {{thing: string, key: (one: any) => number|undefined, row?: () => number|undefined}} Way
+ * What the marks of a chart are walked by, where it is not trials; `place` counts the marks of all series.
+ * @typedef {{thing: string, key: (one: any, place: number) => number|undefined, row?: () => number|undefined}} Way
  * @typedef {{seriesIndex: number, dataIndex: number}} Mark
  */
 
@@ -57,10 +57,11 @@ export function walk(element, chart, open, way) {
   });
 }
 
-/** @param {any[]} series @param {(one: any) => number|undefined} keyOf @returns {Map<number, Mark[]>} */
+/** @param {any[]} series @param {(one: any, place: number) => number|undefined} keyOf @returns {Map<number, Mark[]>} */
 function byKey(series, keyOf) {
-  const all = series.flatMap(({ data }, seriesIndex) => (data ?? []).map((one, dataIndex) => ({ key: keyOf(one), mark: { seriesIndex, dataIndex } })));
-  const kept = Map.groupBy(all.filter(({ key }) => key !== undefined), ({ key }) => key);
+  const all = series.flatMap(({ data }, seriesIndex) => (data ?? []).map((one, dataIndex) => ({ one, mark: { seriesIndex, dataIndex } })));
+  const keyed = all.map(({ one, mark }, place) => ({ key: keyOf(one, place), mark }));
+  const kept = Map.groupBy(keyed.filter(({ key }) => key !== undefined), ({ key }) => key);
   return new Map([...kept].map(([key, found]) => [key, found.map(({ mark }) => mark)]));
 }
 
