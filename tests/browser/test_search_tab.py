@@ -41,3 +41,32 @@ def test_it_says_where_trials_came_from_and_what_is_believed(page: Page, client:
     page.reload()
     expect(page.locator("select[name=belief-y]")).to_have_value("kind")
     page.wait_for_function(POINTS, arg=["belief", "map", 2 * 31], timeout=60_000)
+
+
+EXPECTED = """() => {
+  const option = echarts.getInstanceByDom(document.getElementById("calibration"))?.getOption();
+  if (!option?.series?.length) return null;
+  const { xAxis: [x], yAxis: [y], series } = option;
+  const points = series.find(one => one.id === "points").data.map(one => one.value.slice(0, 2)).flat();
+  const inside = points.every(one => one > x.min && one < x.max);
+  const [label] = series.map(one => one.markLine?.label.formatter).filter(Boolean);
+  const same = x.min === y.min && x.max === y.max;
+  return { same, types: [x.type, y.type], inside, label, points: points.length / 2 };
+}"""
+
+
+def test_what_was_expected_stands_against_what_came_on_equal_axes(page: Page, client: Client):
+    client.create_study(spec("predicted", sampler={"name": "gp", "n_startup_trials": 4}, budget={"n_trials": 8}))
+    for trial in client.study("predicted").ask():
+        trial.finish(0.01 + trial.params["x"] ** 2)
+    page.goto(f"{client.url}/studies/predicted?tab=search&log-expected=1")
+    expect(page.locator("#calibration-words")).to_contain_text("predictions")
+    found = page.wait_for_function(EXPECTED).json_value()
+    assert (found["same"], found["inside"], found["label"]) == (True, True, "as expected")
+    assert (found["types"], found["points"] > 0) == (["log", "log"], True)
+    page.locator("[name=log-expected]").uncheck()
+    page.wait_for_function(f"() => ({EXPECTED})()?.types[0] === 'value'")
+    assert page.evaluate(EXPECTED)["same"]
+    page.locator("#calibration").press("End")
+    expect(page.locator("#calibration + [role=status]")).to_contain_text("expected")
+    client.delete_study("predicted")

@@ -55,15 +55,18 @@ export function axisName(metric, direction) {
   return direction ? `${metric ?? "value"}, ${wish}` : (metric ?? "value");
 }
 
-/** @param {number[]} values @returns {boolean} whether a log axis fits: all positive, over two decades or more */
-export function spansDecades(values) {
+/**
+ * Whether a log axis fits: all positive, over two decades or more.
+ * @param {number[]} values @param {number} [ratio] of the largest to the least, from which one does @returns {boolean}
+ */
+export function spansDecades(values, ratio = 100) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
     if (!Number.isFinite(value)) continue;
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  return low > 0 && high / low >= 100;
+  return low > 0 && high / low >= ratio;
 }
 
 /** The parts of an axis that are the same everywhere. @param {Record<string, unknown>} own @returns {object} */

@@ -1,6 +1,6 @@
 // How a sampler came to its suggestions: the mode of each trial, and what it expected against what was observed.
 
-import { STATES, axis, mount, number, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
+import { STATES, axis, logSwitch, mount, number, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
 import { walk } from "./walk.js";
 
 /**
@@ -75,7 +75,9 @@ export function createCalibration(panel, study) {
   let found = null;
   const element = /** @type {HTMLElement} */ (panel.querySelector("#calibration"));
   const words = panel.querySelector("#calibration-words");
-  const { chart, draw, option } = mount(element, () => (found ? against(found) : {}));
+  const { chart, draw, option } = mount(element, () => (found ? against(found, isLog) : {}));
+  // From one decade on: a single diverged trial would push all others into the corner.
+  const isLog = logSwitch(panel.querySelector("[name=log-expected]"), () => draw(), "log-expected", (values) => spansDecades(values, 10));
   chart.on("click", ({ data }) => data?.trial !== undefined && study.open(data.trial));
   walk(element, chart, study.open);
   return {
@@ -106,17 +108,18 @@ function unpredicted({ sampler, items }) {
   return `The sampler ${sampler} predicts no values, so there is nothing to compare.`;
 }
 
-/** @param {Suggestions} found */
-function against(found) {
+/** @param {Suggestions} found @param {(values: number[]) => boolean} isLog */
+function against(found, isLog) {
   const items = found.items.filter((one) => one.predicted !== null && one.state === "complete" && Number.isFinite(number(one.value)));
-  const points = items.map((one) => ({
-    value: [one.predicted, number(one.value), one.deviation],
+  const positive = items.filter((one) => places(one).every((value) => value > 0));
+  const log = isLog(items.flatMap(places)) && positive.length > 0;
+  const drawn = log ? positive : items;
+  const points = drawn.map((one) => ({
+    value: [...places(one), one.deviation],
     trial: one.number,
     words: `trial ${one.number}\nexpected ${shown(one.predicted)} ± ${shown(one.deviation)}\nobserved ${shown(one.value)}`,
   }));
-  const values = items.flatMap((one) => [one.predicted, number(one.value)]);
-  const log = spansDecades(values);
-  const [low, high] = reach(values, log);
+  const [low, high] = reach(drawn.flatMap(places), log);
   const name = found.metric ?? "value";
   const same = { min: low, max: high, axisLabel: { color: token("--muted"), formatter: shown, hideOverlap: true, showMinLabel: false, showMaxLabel: false } };
   const line = { color: token("--muted"), width: 1, type: "dashed" };
@@ -136,6 +139,8 @@ function against(found) {
   };
 }
 
+/** @param {Item} one @returns {number[]} */
+const places = (one) => [one.predicted, number(one.value)];
 const wish = ({ direction }) => (direction === "maximize" ? "higher is better" : "lower is better");
 
 /** From where to where both axes go: all values and some room. @param {number[]} values @param {boolean} log */
