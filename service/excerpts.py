@@ -15,6 +15,7 @@ import polars as pl
 
 from service.contents import CSV, NPZ, READER_ERRORS, array_head
 from service.storage import Bytes, Storage
+from trialbook.errors import TrialbookError
 
 HEAD = 1 << 20  # bytes of a table or text that are read
 UNPACKED = 32 << 20  # bytes of an array that are unpacked
@@ -41,7 +42,7 @@ def nothing(note: str) -> Excerpt:
 
 
 def read(storage: Storage, name: str, kind: str, target: str | None, rows: int) -> Excerpt:
-    """The first rows of a file that is no Parquet. Raises FileNotFoundError."""
+    """The first rows of a file that is no Parquet. Raises FileNotFoundError, and Unavailable where its storage is."""
     with storage.open(name) as file:
         try:
             if kind == NPZ:
@@ -50,6 +51,8 @@ def read(storage: Storage, name: str, kind: str, target: str | None, rows: int) 
             text = head.decode("utf-8-sig", errors="ignore")  # its last character may be cut
             whole = len(head) < HEAD
             return of_csv(text, target or "", rows, whole=whole) if kind == CSV else of_text(text, rows)
+        except TrialbookError:  # the storage is away, which passes
+            raise
         except READER_ERRORS:
             return nothing(UNREADABLE)
 

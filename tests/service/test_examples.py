@@ -11,9 +11,10 @@ from service import examples
 from service.children import CallFailed
 from service.contents import CSV, NPZ, PARQUET, TEXT
 from service.datasets import builtin
-from service.excerpts import HEAD, LARGE, LONG, UNPACKED, Excerpt, of_arrays, of_csv, read
+from service.excerpts import HEAD, LARGE, LONG, UNPACKED, UNREADABLE, Excerpt, of_arrays, of_csv, read
 from service.storage import Folder
-from tests.service.test_datasets import put, token_of
+from tests.service.test_datasets import TABLE, put, token_of
+from trialbook.errors import Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -160,11 +161,18 @@ class Counted(io.BytesIO):
         return found
 
 
+class Away(Counted):
+    """A file whose storage does not answer any more."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise Unavailable
+
+
 class OneFile(Folder):
     """A storage of one file."""
 
-    def __init__(self, content: bytes) -> None:
-        self.file = Counted(content)
+    def __init__(self, content: bytes, kind: type[Counted] = Counted) -> None:
+        self.file = kind(content)
 
     def open(self, name: str) -> Counted:
         return self.file
@@ -224,3 +232,13 @@ def test_what_is_left_out_of_an_example_is_said(form, excerpt, note):
     found = examples.show(set_of(form), excerpt, 20)
     assert found.note == note
     assert len(found.model_dump_json()) < 20_000
+
+
+def test_a_storage_that_is_away_is_no_fault_of_the_file():
+    with pytest.raises(Unavailable):
+        read(OneFile(TABLE, Away), "file", CSV, "kind", 20)
+
+
+@pytest.mark.parametrize(("kind", "content"), [(NPZ, b"no archive"), (CSV, b"height,weight\n1,2\n")])
+def test_a_file_that_is_not_what_it_was_is_said_to_be_unreadable(kind, content):
+    assert read(OneFile(content), "file", kind, "kind", 20) == Excerpt([], [], note=UNREADABLE)
