@@ -6,13 +6,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import headers, health, origin, problems, promoting, routes, search, telling
@@ -112,10 +113,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         redoc_url=None,
     )
     app.state.metrics = metrics
-    for module in (studies, trials, leases, evaluations, others):
-        app.include_router(module.router, prefix=BASE)
-    for page in PAGES:
-        app.include_router(page.router)
+    app.router.routes.extend(_routes())
     app.mount("/static", PackedFiles(rendering.FOLDER / "static"), name="static")
     _add_stream(app)
     health.install(app)
@@ -125,6 +123,17 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
     front = origin.front(settings.host, settings.allowed_hosts, settings.trusted_proxies)
     app.add_middleware(Frame, front=front, metrics=metrics, load=load)
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """What the resources and the pages answer. FastAPI takes long over it, so all applications of a process share it."""
+    whole = APIRouter()
+    for module in (studies, trials, leases, evaluations, others):
+        whole.include_router(module.router, prefix=BASE)
+    for page in PAGES:
+        whole.include_router(page.router)
+    return tuple(whole.routes)
 
 
 def _add_stream(app: FastAPI) -> None:
