@@ -127,7 +127,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
 
 @cache
 def _routes() -> tuple[BaseRoute, ...]:
-    """What the resources and the pages answer. FastAPI takes long over it, so all applications of a process share it."""
+    """The resources and the pages: FastAPI takes its time over them, so all applications of a process share them."""
     whole = APIRouter()
     for module in (studies, trials, leases, evaluations, others):
         whole.include_router(module.router, prefix=BASE)
