@@ -26,6 +26,8 @@ BARE = """() => [...document.querySelectorAll(".chart")].filter(one => one.check
     .filter(one => !one.closest("figure").querySelector("figcaption .tools"))
     .map(one => one.outerHTML.slice(0, 80))"""
 
+DRAWN = """() => [...document.querySelectorAll(".chart")].filter(one => one.checkVisibility())
+    .every(one => one.querySelector("canvas"))"""
 WIDER = """() => {
   const edge = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= edge) return [];
@@ -82,10 +84,7 @@ def opened(page: Page, client: Client, path: str) -> None:
     page.goto(client.url + path)
     if path.startswith("/studies/study"):
         expect(page.locator("#live")).to_have_text("live")
-    if "tab=" not in path and "compare" not in path and path != TRIAL:
-        return
-    for chart in page.locator(".chart:visible").all():
-        expect(chart.locator("canvas").first).to_be_visible()
+    page.wait_for_function(DRAWN)
 
 
 @pytest.mark.parametrize("width", [390, 720, 2560])
