@@ -64,7 +64,7 @@ function line(state, points) {
   return {
     id: state, type: "line", z: 2, symbolSize: 5, showSymbol: points.length < 60,
     itemStyle: { color: token(STATES[state].token) }, lineStyle: { color: token(STATES[state].token), width: 2.5, type: state === "pruned" ? "dashed" : "solid" },
-    endLabel: { show: points.length > 0, formatter: state, color: token(STATES[state].token), align: "right", offset: [-4, 12] },
+    endLabel: { show: points.length > 0, formatter: state, color: token(STATES[state].token), align: "right", offset: [4, -10] },
     data: points.map((one) => ({ value: [one.value, one.share], words: `${shown(one.value)} or better: ${shown(100 * one.share)} % of the ${state} trials` })),
   };
 }
