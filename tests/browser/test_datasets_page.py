@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from service.contents import CSV, NPZ
+from tests.browser.test_accessibility import AXE, LOOK
 from trialbook import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -83,3 +84,14 @@ def test_what_went_wrong_is_said_and_tried_again(page: Page, client: Client):
     table.locator("summary").click()
     opened(page, "rows-table")
     expect(table.locator("td")).to_have_count(4)
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: make node_modules/.ready")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_rows_that_are_shown_have_no_serious_fault(page: Page, client: Client, theme: str):
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.goto(f"{client.url}/datasets")
+    for name, shown in zip(SETS, ("td", "canvas", "svg"), strict=True):
+        expect(opened(page, name).locator(shown).first).to_be_visible()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(LOOK) == []
