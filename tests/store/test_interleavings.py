@@ -16,7 +16,6 @@ import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
 from service import auth, promoting
 from service.app import create_app, tick_for_ever
@@ -347,7 +346,6 @@ def house(runner: asyncio.Runner, make_database: Any, tmp_path_factory: Any) -> 
 
     async def begin() -> House:
         watch, other = await asyncpg.connect(dsn_of(url)), await asyncpg.connect(dsn_of(url))
-        await watch.execute(f"alter database {make_url(url).database} set synchronous_commit = off")  # only for speed
         await life.__aenter__()
         for task in asyncio.all_tasks():
             if task.get_coro().cr_code in CLOCKWORK:  # type: ignore[union-attr]
