@@ -24,6 +24,7 @@ PICTURES = {  # name: path
     "workers": "/workers",
     "datasets": "/datasets",
 }
+OPENED = {"datasets": "details[data-rows=wine] summary"}  # what is clicked first
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SETTLED = 2500  # milliseconds until charts are drawn and still
 COMPUTED = """() => !document.body.innerText.includes("Being computed…")"""  # the importance, of parameters
@@ -75,6 +76,9 @@ def _take(browser: Browser, link: str) -> None:
         for name, path in PICTURES.items():
             page.goto(url + path.format(best=best))
             page.wait_for_function(COMPUTED, timeout=120_000)
+            if name in OPENED:
+                page.click(OPENED[name])
+                page.locator(".examples table").wait_for()
             page.wait_for_timeout(SETTLED)
             clip: FloatRect = {"x": 0, "y": 0, "width": SIZE["width"], "height": SHORTER.get(name, SIZE["height"])}
             page.screenshot(path=FOLDER / f"{name}-{theme}.png", clip=clip)

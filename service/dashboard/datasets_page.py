@@ -56,7 +56,8 @@ class Row:
 class DatasetsPage:
     """What the page says before its scripts run."""
 
-    rows: tuple[Row, ...]
+    uploaded: tuple[Row, ...]
+    builtin: tuple[Row, ...]
     tasks: tuple[str, ...]
     media_types: dict[str, str]
     limit: int
@@ -81,9 +82,14 @@ async def datasets_page(request: Request, context: Ctx, holder: Reader) -> HTMLR
 
 def view(found: list[Dataset], holder: Holder, most: int) -> DatasetsPage:
     """All that the template needs; `most` bytes are taken, 0 for any number."""
-    rows = (Row(one, shown_size(one.size), _shape(one), _may_delete(holder, one)) for one in found)
+    rows = [Row(one, shown_size(one.size), _shape(one), _may_delete(holder, one)) for one in found]
     return DatasetsPage(
-        tuple(rows), contents.TASKS, MEDIA_TYPES, most or quotas.ANY, holder.role in ("submitter", "admin")
+        uploaded=tuple(row for row in rows if not row.data.builtin),
+        builtin=tuple(row for row in rows if row.data.builtin),
+        tasks=contents.TASKS,
+        media_types=MEDIA_TYPES,
+        limit=most or quotas.ANY,
+        may_upload=holder.role in ("submitter", "admin"),
     )
 
 

@@ -30,8 +30,20 @@ async def test_page_shows_uploaded_and_built_in_sets(serve):
     assert "people" in page
     assert made["sha256"] in page
     assert 'href="/api/v1/datasets/people"' in page
-    assert "digits" in page
-    assert page.count("built in</span>") == page.count('data-builtin="yes"') > 0
+    uploaded, builtin = page.split('id="builtin"')
+    assert "digits" in builtin
+    assert "people" not in builtin
+    assert page.count('data-builtin="yes"') == builtin.count('data-builtin="yes"') > 0
+    assert 'data-name="people"' in uploaded
+
+
+async def test_who_has_no_set_yet_is_told_how_to_bring_one(serve):
+    async with serve() as client:
+        page = (await client.get("/datasets")).text
+        viewer = await as_role(client, "viewer", "admin")
+        others = (await client.get("/datasets", headers=viewer)).text
+    assert "trialbook data put" in page
+    assert "None yet." in others
 
 
 async def test_deleting_names_what_is_lost(serve):

@@ -96,7 +96,7 @@ function wireUpload(upload) {
 
   function noteReplaced() {
     const known = document.querySelector(`#datasets tr[data-name="${CSS.escape(name.value)}"]`);
-    document.getElementById("name-note").textContent = known && !known.dataset.builtin
+    document.getElementById("name-note").textContent = known
       ? `There is a data set ${name.value} already: the upload replaces it. Studies keep the version that they were submitted with.` : "";
   }
 
@@ -136,7 +136,7 @@ function wireUpload(upload) {
   /** @param {{status: number, found: any}} answer */
   function taken({ status, found }) {
     if (status === 200) {
-      done.textContent = `✓ ${found.name} is here: ${found.rows} rows. Name it in a study as data: ${found.name}`;
+      done.textContent = `✓ ${found.name} is here: ${found.rows.toLocaleString("en")} rows. Name it in a study as data: ${found.name}`;
       return reread().then(noteReplaced).catch((error) => say(`The list is as it was before. ${error.message}`));
     }
     /** @type {Record<string, string>} */
