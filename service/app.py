@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import headers, health, origin, problems, promoting, routes, search, telling
+from service import headers, health, origin, problems, promoting, routes, telling
 from service.api import evaluations, leases, others, studies, trials
 from service.api.bodies import Ctx
 from service.api.description import Documented, contents
@@ -90,7 +90,7 @@ def create_app(settings: Settings, database_url: str, *, pool_size: int = 10) ->
         clockwork = asyncio.create_task(tick_for_ever(app.state.context))
         housekeeping = asyncio.create_task(keep_for_ever(app.state.context))
         # Slow to load: not within a first lease, and not while workers wait for a server that comes back.
-        app.state.loading = asyncio.create_task(asyncio.to_thread(import_module, search.SAMPLERS["sobol"]))
+        app.state.loading = asyncio.create_task(asyncio.to_thread(import_module, "service.search.startup"))
         yield
         app.state.context.stopping = True
         app.state.context.bell.ring()
