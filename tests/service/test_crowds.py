@@ -132,9 +132,9 @@ def test_what_is_no_http_is_told_so_as_a_problem(server):
 
 def test_endless_head_is_refused(server):
     with connected(server[0], b"GET / HTTP/1.1\r\n") as one, suppress(ConnectionError):
-        for _ in range(2000):
+        for _ in range(2000):  # the kernel may take them all before the server looks
             one.sendall(b"x: " + b"y" * 1000 + b"\r\n")
-        pytest.fail("two megabytes of a head were taken")
+        assert everything(one).startswith(b"HTTP/1.1 4")
 
 
 def test_hanging_database_leaves_the_process_healthy_and_not_ready(server, call, database):
