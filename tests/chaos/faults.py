@@ -202,5 +202,5 @@ SPARED = (
         "asyncio.create_task(keep_suggesting(url, app.state.metrics))",
         "asyncio.create_task(asyncio.sleep(3600))",
     ),
-    Edit("app.py", 'search.SAMPLERS["sobol"]', 'search.SAMPLERS["random"]'),
+    Edit("app.py", "service.search.startup", "service.search.random"),
 )
