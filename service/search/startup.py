@@ -1,7 +1,8 @@
 """The first points of a model-based search: the middle of all ranges, then a Sobol sequence, until enough is known.
 
 Ranges are chosen around what is expected to be good, so their middle tells more than a point by chance: measured on 26
-real tuning tasks, a search that begins there has 0.89 of the regret after 30 trials. Pure.
+real tuning tasks, a search that begins there has 0.89 of the regret after 30 trials over eight seeds, and 0.97 over ten
+others. Pure.
 """
 
 from random import Random
