@@ -1,4 +1,4 @@
-"""A server without tokens, one Chromium, and for each test a page in it that a mistake of its own fails."""
+"""A server without tokens, a Chromium for each module, and for each test a page that a mistake of its own fails."""
 
 import re
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from trialbook import Client
 NOTHING = re.compile(r"(?!)")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The URL of a server process."""
     with server_process("--no-auth") as said:
         yield said["url"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium for all tests."""
+    """A Chromium that ends with the module: while it runs so does Playwright's event loop, and no other can beside it."""
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield made

@@ -33,6 +33,7 @@ from tests.promises.stage import Stage
 WORKERS, ASKERS = 4, 12
 PAUSES = (0.5, 2.5)  # seconds between two faults
 END_SECONDS = 150.0  # until all studies are over once there are no faults
+LONGER = 120.0  # seconds that faults may go on, until the owner has done all that it does
 FAULTS = {
     "kill worker": 5,
     "stop worker": 3,
@@ -113,7 +114,8 @@ class Chaos:
         token = self._stage.server.token
         for i in range(WORKERS):
             self._start_worker(f"worker-{i}", await self._network.add(f"worker-{i}"))
-        self._callers = [Owner("owner", await self._network.add("owner"), token, self._board, self._seed)]
+        self._owner = Owner("owner", await self._network.add("owner"), token, self._board, self._seed)
+        self._callers = [self._owner]
         for i in range(ASKERS):
             url = await self._network.add(f"asker-{i}")
             self._callers.append(Asker(f"asker-{i}", url, token, self._board, self._seed))
@@ -126,10 +128,10 @@ class Chaos:
         self._workers[name] = Worker(server, name, None, "--trainer", "train:train", source=TRAIN)
 
     async def _strike(self, until: float) -> None:
-        """One fault after another; the first few are one of each kind, however little time there is.
-        In the last part of each turn they strike workers only."""
+        """One fault after another; the first few are one of each kind, however little time there is, and the owner has
+        time for all that it does to its studies. In the last part of each turn they strike workers only."""
         first, begun = self._chance.sample(list(FAULTS), len(FAULTS)), time.monotonic()
-        while (left := until - time.monotonic()) > 0 or first:
+        while (left := until - time.monotonic()) > 0 or first or (self._owner.owes and left > -LONGER):
             is_any = (time.monotonic() - begun) % (ALL_KINDS + WORKERS_ONLY) < ALL_KINDS
             kinds = {kind: weight for kind, weight in FAULTS.items() if is_any or kind.endswith("worker")}
             kind = first.pop() if first else self._chance.choices(list(kinds), weights=list(kinds.values()))[0]
@@ -213,14 +215,12 @@ class Chaos:
 
     async def _make_peace(self) -> None:
         self._network.calm = True
-        owner = self._callers[0]
-        assert isinstance(owner, Owner)
-        owner.submits = False
+        self._owner.submits = False
         self._wake_and_look(all_of_them=True)
         deadline = time.monotonic() + END_SECONDS
         while (names := self._board.open()) and time.monotonic() < deadline:
             self._say(f"no more faults, there go on: {', '.join(names)}")
-            await asyncio.to_thread(lambda names=names: [owner.resume(name) for name in names])
+            await asyncio.to_thread(lambda names=names: [self._owner.resume(name) for name in names])
             await asyncio.sleep(0.5)
             self._wake_and_look()
         self._problems += [f"the study {name} does not end" for name in self._board.open()]

@@ -154,6 +154,7 @@ class Owner(Caller):
     def __init__(self, *rest: Any, keeps: int = 6) -> None:
         super().__init__(*rest)
         self._interferences, self._next = itertools.cycle(INTERFERENCES), 0.0
+        self.owes = set(INTERFERENCES)  # what it has not yet been able to do
         self._keeps, self._kinds, self._numbers = keeps, itertools.cycle(KINDS), itertools.count()
         self.submits = True
 
@@ -204,6 +205,7 @@ class Owner(Caller):
             self.board.deleted.add(name)
             self.client.delete_study(name)
             self.board.close(name)
+        self.owes.discard(kind)
 
     def resume(self, name: str) -> None:
         """Let a study go on that may be paused."""

@@ -323,7 +323,7 @@ def test_many_workers_finish_such_a_study_and_each_decision_is_made_again(serve,
             study = (await client.get("/api/v1/studies/study")).json()
             counts = study["counts"]
             assert (study["state"], counts["complete"] + counts["pruned"]) == ("completed", 24)
-            assert 1 <= counts["complete"] <= 12
+            assert 0 < counts["complete"] < 24
             found = await replayed(client)
             assert (found.suggestions, found.differences, found.untold) == (24, (), 0)
             assert found.prunings > 24
