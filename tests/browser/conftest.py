@@ -21,7 +21,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium that ends with the module: while it runs so does Playwright's event loop, and no other can beside it."""
+    """A Chromium that ends with the module: its event loop lets no other run in this process meanwhile."""
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield made
