@@ -1,6 +1,6 @@
 // How a sampler came to its suggestions: the mode of each trial, and what it expected against what was observed.
 
-import { STATES, axis, logSwitch, mount, number, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
+import { STATES, axis, axisName, logSwitch, mount, number, shown, spansDecades, token, tooltip, valueAxis } from "./charts.js";
 import { walk } from "./walk.js";
 
 /**
@@ -127,7 +127,7 @@ function against(found, isLog) {
     grid: { left: 72, right: 24, top: 36, bottom: 48 },
     tooltip: tooltip({ trigger: "item", formatter: ({ data }) => data.words ?? "" }),
     xAxis: { ...valueAxis(`${name} expected`, log), nameLocation: "middle", nameGap: 28, nameTextStyle: { color: token("--muted"), fontSize: 12 }, ...same },
-    yAxis: { ...valueAxis(`${name} observed, ${wish(found)}`, log), ...same },
+    yAxis: { ...valueAxis(axisName(`${name} observed`, found.direction), log), ...same },
     graphic: [corner("worse", "worse than expected", found), corner("better", "better than expected", found)],
     series: [
       { id: "right", type: "line", data: [], silent: true, markLine: { silent: true, symbol: "none", animation: false, lineStyle: line,
@@ -141,7 +141,6 @@ function against(found, isLog) {
 
 /** @param {Item} one @returns {number[]} */
 const places = (one) => [one.predicted, number(one.value)];
-const wish = ({ direction }) => (direction === "maximize" ? "higher is better" : "lower is better");
 
 /** From where to where both axes go: all values and some room. @param {number[]} values @param {boolean} log */
 function reach(values, log) {
