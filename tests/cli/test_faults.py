@@ -43,5 +43,8 @@ def test_own_data_is_uploaded_and_listed(run, tmp_path):
     file.write_text("size,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
     assert "beans is stored: classification, 20 rows" in run("data", "put", str(file), "--target", "kind").stdout
     assert any(line.startswith("beans") for line in run("data", "list").stdout.splitlines())
+    lines = run("data", "show", "beans", "--limit", "2").stdout.splitlines()
+    assert [line.split() for line in lines] == [["size", "kind"], ["0", "a"], ["1", "b"]]
+    assert json.loads(run("data", "show", "beans", "-o", "json").stdout)["columns"] == ["size"]
     assert run("data", "delete", "beans").exit_code == 0
     assert "beans" not in run("data", "list").stdout

@@ -1,4 +1,4 @@
-"""trialbook data: list, upload and delete data sets."""
+"""trialbook data: list, show, upload and delete data sets."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from trialbook import wire
+from trialbook.cli.examples import examples
 from trialbook.cli.session import URL, As, Output, Token, Yes, ask, connected, console, say_json
 
 ROWS = {"table": "rows", "image": "images", "sequence": "sequences", "text": "words"}
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="List, upload and delete data sets.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="List, show, upload and delete data sets.")
 
 
 @app.command("list")
@@ -22,6 +23,25 @@ def list_data(url: URL = None, token: Token = None, output: As = Output.text) ->
         if output is Output.json:
             return say_json(found)
         return console.print(_table(found))
+
+
+@app.command("show")
+def show(
+    name: str,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many examples")] = 5,
+    url: URL = None,
+    token: Token = None,
+    output: As = Output.text,
+) -> None:
+    """Show the first examples of a data set.
+
+    [bold]trialbook data show digits --limit 3[/bold]
+    """
+    with connected(url, token, output) as client:
+        found = client.get_examples(name, limit)
+        if output is Output.json:
+            return say_json(found)
+        return console.print(examples(found))
 
 
 @app.command("put")
