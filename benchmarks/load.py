@@ -275,7 +275,10 @@ def run(chosen: argparse.Namespace) -> list[dict]:
         if chosen.sizes:
             print("bytes per trial:", asyncio.run(sizes(urls[0], url)))
             return found
-        asyncio.run(measure(Case(16, 0, 1, len(urls), 0, 0.0, False, WARM_SECONDS), urls, url))
+        warm = Case(
+            workers=16, stored=0, studies=1, servers=len(urls), leases=0, hold=0.0, batched=False, seconds=WARM_SECONDS
+        )
+        asyncio.run(measure(warm, urls, url))
         for stored, studies, leases, servers, workers in itertools.product(
             chosen.stored, chosen.studies, chosen.leases, chosen.servers, chosen.workers
         ):

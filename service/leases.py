@@ -176,7 +176,7 @@ def points(spec: StudySpec, taken: granting.Numbers) -> list[dict[str, Any]]:
             for cell in taken.cells
         ]
     if options.name in search.MODEL_BASED:
-        suggested = [search.first(spec.space, options, number) for number in taken.numbers]
+        suggested = [search.first_point(spec.space, options, number) for number in taken.numbers]
     else:
         suggested = search.build(spec.space, options).suggest(search.History(), taken.numbers)
     return [{"params": s.params, "explanation": s.explanation} for s in suggested]

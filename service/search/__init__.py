@@ -18,7 +18,7 @@ __all__ = [
     "Suggestion",
     "build",
     "fallback",
-    "first",
+    "first_point",
 ]
 
 # Each module has `build(space, options) -> Sampler`.
@@ -42,7 +42,7 @@ def build(space: Space, options: Options) -> Sampler:
     return sampler
 
 
-def first(space: Space, options: Options, number: int) -> Suggestion:
+def first_point(space: Space, options: Options, number: int) -> Suggestion:
     """One of the points that a model-based search begins with, whatever is known."""
     made: dict[str, Scalar] = import_module("service.search.startup").point(space, options.seed, number)
     return Suggestion(made, {"sampler": options.name, "mode": "startup"})

@@ -1,6 +1,6 @@
 """Bayesian search of our own: a Gaussian process, and expected improvement, for the scores that tuning has.
 
-The first trials are a Sobol sequence. Pending trials, and the points of a batch before one, may turn out in several
+The first trials are `startup.py`'s. Pending trials, and the points of a batch before one, may turn out in several
 ways that the process finds likely, and the improvement is averaged over these: no two workers are sent to the same
 place.
 """

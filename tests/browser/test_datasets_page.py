@@ -72,7 +72,7 @@ def test_built_in_pictures_fit_the_page(page: Page, client: Client, width: int):
     page.goto(f"{client.url}/datasets")
     expect(opened(page, "digits").locator("canvas")).to_have_count(20, timeout=60_000)
     expect(opened(page, "breast_cancer").locator("th")).to_have_count(31, timeout=60_000)
-    assert page.locator("#datasets").evaluate("card => card.scrollWidth <= card.clientWidth")
+    assert page.locator("#builtin").evaluate("card => card.scrollWidth <= card.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
