@@ -131,8 +131,11 @@ class Files:
                 return file.read().decode() == mark
         except FileNotFoundError:
             aside = self.root / INCOMING / secrets.token_hex(16)
-            aside.write_text(mark)
-            self.storage.place(aside, OWNER)
+            try:
+                aside.write_text(mark)
+                self.storage.place(aside, OWNER)
+            finally:
+                aside.unlink(missing_ok=True)  # a storage that was away took nothing
             return True
 
     def disown(self) -> None:
