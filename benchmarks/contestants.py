@@ -15,7 +15,7 @@ from peers import PACKAGES, PEERS
 
 from service.search import SAMPLERS, History, Observation, Pending, build
 from trialbook.space import Point, Space
-from trialbook.spec import CMAESSampler, GPSampler, RandomSampler, SobolSampler, TPESampler
+from trialbook.spec import CMAESSampler, GPSampler, RandomSampler, SkoptSampler, SobolSampler, TPESampler
 
 
 class Ours:
@@ -42,7 +42,7 @@ OPTIONS: dict[str, Callable[..., Any]] = {
     "gp": partial(GPSampler, name="gp"),
     "tpe": partial(TPESampler, name="tpe"),
     "cmaes": partial(CMAESSampler, name="cmaes"),
-    "gp_skopt": partial(GPSampler, name="gp_skopt"),
+    "gp_skopt": partial(SkoptSampler, name="gp_skopt"),
 }
 CONTESTANTS = {name: partial(Ours, name) for name in OPTIONS} | PEERS
 

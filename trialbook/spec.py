@@ -75,9 +75,17 @@ class SobolSampler(Value):
 
 
 class GPSampler(Value):
-    """Bayesian search with a Gaussian process; the first trials are a Sobol sequence."""
+    """Bayesian search with a Gaussian process of our own."""
 
-    name: Literal["gp", "gp_skopt"]
+    name: Literal["gp"]
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    n_startup_trials: Annotated[int, Field(ge=1, le=10_000)] = 5
+
+
+class SkoptSampler(Value):
+    """Bayesian search with a Gaussian process (scikit-optimize's)."""
+
+    name: Literal["gp_skopt"]
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     n_startup_trials: Annotated[int, Field(ge=1, le=10_000)] = 10
 
@@ -99,7 +107,8 @@ class CMAESSampler(Value):
 
 
 Sampler = Annotated[
-    GridSampler | RandomSampler | SobolSampler | GPSampler | TPESampler | CMAESSampler, Field(discriminator="name")
+    GridSampler | RandomSampler | SobolSampler | GPSampler | SkoptSampler | TPESampler | CMAESSampler,
+    Field(discriminator="name"),
 ]
 
 

@@ -1,8 +1,9 @@
 """A Gaussian process over features in the unit cube: fitted once, then conditioned on more points at the same kernel.
 
-Pure. The kernel is a Matérn 5/2 with a length scale per feature, plus noise; its hyperparameters are the most probable
-ones under weak priors. Where a known point's target is uncertain, as a running trial's is, each column of the targets
-is one way that it may turn out: all columns share the deviations, and each has its own mean.
+Pure. The mean is a bowl; the kernel is a Matérn 5/2 with a length scale per feature, plus noise, and its
+hyperparameters are the most probable ones under weak priors. Where a known point's target is uncertain, as a running
+trial's is, each column of the targets is one way that it may turn out: all columns share the deviations, and each has
+its own mean.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
+
+from service.search.bowl import Bowl
 
 Array = NDArray[np.float64]
 _MAX_SCALES = 32  # beyond so many features one length scale serves them all
@@ -39,17 +42,21 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Process:
-    """What is believed of a function, given n points under one kernel."""
+    """What is believed of a function, given n points under one kernel and one mean."""
 
+    mean: Bowl
     kernel: Kernel
     features: Array  # (n, p)
     targets: Array  # (n, f): f ways that they may have turned out
     factor: Array  # (n, n) the lower triangular one of the covariances
-    weights: Array  # (n, f)
+    weights: Array  # (n, f) of the targets less the mean
 
     def means(self, X: Array) -> Array:
         """At X (m, p), for each way: (m, f)."""
-        means: Array = self.kernel.between(X, self.features) @ self.weights
+        return self._means(X, self.kernel.between(X, self.features))
+
+    def _means(self, X: Array, cross: Array) -> Array:
+        means: Array = self.mean.at(X)[:, None] + cross @ self.weights
         return means
 
     def predict(self, X: Array) -> tuple[Array, Array]:
@@ -57,7 +64,7 @@ class Process:
         cross = self.kernel.between(X, self.features)
         whitened = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)  # (n, m)
         variance = self.kernel.variance - np.einsum("nm,nm->m", whitened, whitened)
-        return cross @ self.weights, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+        return self._means(X, cross), np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
     def slopes(self, x: Array) -> tuple[Array, float, Array, Array]:
         """Means (f,) and the deviation at x (p,), and their gradients: (p, f), (p,)."""
@@ -69,19 +76,21 @@ class Process:
         whitened = solve_triangular(self.factor, cross, lower=True, check_finite=False)
         solved = solve_triangular(self.factor, whitened, lower=True, trans="T", check_finite=False)
         deviation = float(np.sqrt(max(self.kernel.variance - whitened @ whitened, _LEAST_VARIANCE)))
-        return cross @ self.weights, deviation, slope.T @ self.weights, -(slope.T @ solved) / deviation
+        means = self._means(x[None], cross[None])[0]
+        by_mean = self.mean.slope(x)[:, None] + slope.T @ self.weights
+        return means, deviation, by_mean, -(slope.T @ solved) / deviation
 
     def drawn(self, X: Array, normals: Array) -> Array:
         """Joint draws of the first way's function at X (m, p), by standard normals (m, f): (m, f)."""
         cross = self.kernel.between(X, self.features)
         whitened = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         covariances = self.kernel.between(X, X) - whitened.T @ whitened
-        draws: Array = cross @ self.weights[:, :1] + _factor(covariances, self.kernel.noise) @ normals
+        draws: Array = self._means(X, cross)[:, :1] + _factor(covariances, self.kernel.noise) @ normals
         return draws
 
 
 def fit(features: Array, targets: Array) -> Kernel:
-    """The kernel with the hyperparameters most probable given features (n, p) and targets (n,)."""
+    """The kernel with the hyperparameters most probable given features (n, p) and targets less their mean (n,)."""
     width = features.shape[1]
     shared = width > _MAX_SCALES
     count = 1 if shared else width
@@ -135,17 +144,23 @@ class Likelihood:
         return float(value), 0.5 * gradient
 
 
-def condition(kernel: Kernel, features: Array, targets: Array) -> Process:
+def learn(mean: Bowl, features: Array, targets: Array) -> Process:
+    """The process given these points (n, p) and targets (n,), its kernel fitted to them."""
+    return condition(mean, fit(features, targets - mean.at(features)), features, targets[:, None])
+
+
+def condition(mean: Bowl, kernel: Kernel, features: Array, targets: Array) -> Process:
     """The process given these points (n, p) and targets (n, f), the kernel's hyperparameters as they are."""
     factor = _factor(kernel.between(features, features), kernel.noise)
-    return Process(kernel, features, targets, factor, cho_solve((factor, True), targets, check_finite=False))
+    weights = cho_solve((factor, True), targets - mean.at(features)[:, None], check_finite=False)
+    return Process(mean, kernel, features, targets, factor, weights)
 
 
 def imagine(process: Process, features: Array, normals: Array) -> Process:
     """The process as if these points (m, p) had turned out in f ways, drawn by standard normals (m, f)."""
     known = np.repeat(process.targets[:, :1], normals.shape[1], axis=1)
     targets = np.concatenate([known, process.drawn(features, normals)])
-    return condition(process.kernel, np.concatenate([process.features, features]), targets)
+    return condition(process.mean, process.kernel, np.concatenate([process.features, features]), targets)
 
 
 def _factor(covariances: Array, noise: float) -> Array:

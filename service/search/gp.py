@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.search import acquisition, gaussian, scores, startup
+from service.search.bowl import Bowl
 from service.search.encoding import Encoding
 from service.search.novelty import Key, fresh, key, listed, taken
 from service.search.protocol import History, Suggestion
@@ -65,7 +66,7 @@ class _Model:
         self._scale = scores.scale(raw)
         self._rows = encoding.rows(observation.params for observation in finished)  # (n, d)
         features, targets = encoding.features(self._rows), self._scale.target(raw)
-        self._process = gaussian.condition(gaussian.fit(features, targets), features, targets[:, None])
+        self._process = gaussian.learn(Bowl(encoding.numbers()), features, targets)
         self._points = listed(space)
 
     def choose(self, before: Sequence[Point], known: set[Key], chance: np.random.Generator) -> dict[str, Scalar]:

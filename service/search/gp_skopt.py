@@ -20,7 +20,7 @@ from service.search.recall import worth_seeing
 from service.search.seeding import seed
 from trialbook.space import Categorical as Choice
 from trialbook.space import Float, Int, Point, Space
-from trialbook.spec import GPSampler as Options
+from trialbook.spec import SkoptSampler as Options
 from trialbook.values import Scalar
 
 _MAX_SEEN = 100

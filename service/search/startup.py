@@ -13,9 +13,10 @@ from service.search import sobol
 from service.search.novelty import Key, renewed
 from service.search.protocol import History, Suggestion
 from trialbook.space import Space
-from trialbook.spec import GPSampler as Options
+from trialbook.spec import GPSampler, SkoptSampler
 from trialbook.values import Scalar
 
+Options = GPSampler | SkoptSampler
 _MIN_FINITE = 3
 
 

@@ -10,14 +10,22 @@ from service.search.novelty import key
 from service.search.random import point
 from tests.search.spaces import SMALL, SPACES
 from trialbook.space import Space
-from trialbook.spec import CMAESSampler, GPSampler, GridSampler, RandomSampler, SobolSampler, TPESampler
+from trialbook.spec import (
+    CMAESSampler,
+    GPSampler,
+    GridSampler,
+    RandomSampler,
+    SkoptSampler,
+    SobolSampler,
+    TPESampler,
+)
 
 OPTIONS = {
     "grid": lambda seed: GridSampler(name="grid", seed=seed),
     "random": lambda seed: RandomSampler(seed=seed),
     "sobol": lambda seed: SobolSampler(name="sobol", seed=seed),
     "gp": lambda seed: GPSampler(name="gp", seed=seed, n_startup_trials=5),
-    "gp_skopt": lambda seed: GPSampler(name="gp_skopt", seed=seed, n_startup_trials=5),
+    "gp_skopt": lambda seed: SkoptSampler(name="gp_skopt", seed=seed, n_startup_trials=5),
     "tpe": lambda seed: TPESampler(name="tpe", seed=seed, n_startup_trials=5),
     "cmaes": lambda seed: CMAESSampler(name="cmaes", seed=seed, n_startup_trials=5),
 }

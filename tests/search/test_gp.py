@@ -14,6 +14,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from service.search import History, Observation, Pending, build, gaussian, scores
 from service.search.acquisition import Improvement, log_gain, nearby
+from service.search.bowl import Bowl
 from service.search.encoding import Encoding
 from service.search.random import point
 from tests.search.spaces import SPACES, same
@@ -93,23 +94,46 @@ def test_pruned_trial_counts_no_better_than_the_median_of_the_complete():
 
 
 def fitted(X, y) -> gaussian.Process:
-    return gaussian.condition(gaussian.fit(X, y), X, y[:, None])
+    """A process whose last feature belongs to a choice."""
+    return gaussian.learn(Bowl(np.arange(X.shape[1]) < X.shape[1] - 1), X, y)
 
 
 def reference(process: gaussian.Process) -> GaussianProcessRegressor:
-    """scikit-learn's process with the same kernel, given the same points."""
+    """scikit-learn's process with the same kernel, given the same points less their mean."""
     kernel = process.kernel
     smooth = ConstantKernel(kernel.variance) * Matern(kernel.scales, nu=2.5)
     model = GaussianProcessRegressor(smooth, optimizer=None, alpha=kernel.noise + 1e-8)
-    return model.fit(process.features, process.targets[:, 0])
+    return model.fit(process.features, process.targets[:, 0] - process.mean.at(process.features))
 
 
 def test_predictions_are_scikit_learns():
     process, grid = fitted(*noisy_wave()), np.random.default_rng(0).random((20, 3))
     means, deviations = process.predict(grid)
     expected = reference(process).predict(grid, return_std=True)
-    assert means[:, 0] == pytest.approx(expected[0], abs=1e-6)
+    assert means[:, 0] == pytest.approx(expected[0] + process.mean.at(grid), abs=1e-6)
     assert deviations == pytest.approx(expected[1], abs=1e-6)
+
+
+def test_what_is_expected_rises_from_the_middle_of_the_numbers_to_their_ends():
+    bowl = Bowl(np.array([True, False, True]))
+    middle, side, corner, other = bowl.at(
+        np.array([[0.5, 0.0, 0.5], [1.0, 0.0, 0.5], [0.0, 0.0, 1.0], [0.5, 0.7, 0.5]])
+    )
+    assert (middle, other) == (0.0, 0.0)
+    assert corner == pytest.approx(2 * side)
+    assert side > 0
+    assert Bowl(np.array([False])).at(np.ones((2, 1))).tolist() == [0.0, 0.0]
+
+
+def test_far_from_all_points_the_expected_is_believed():
+    bowl = Bowl(np.ones(2, dtype=bool))
+    kernel = gaussian.Kernel(1.0, np.full(2, 0.01), 1e-6)
+    process = gaussian.condition(bowl, kernel, np.array([[0.2, 0.2]]), np.array([[-3.0]]))
+    far = np.array([[0.9, 0.9], [0.5, 0.5]])
+    means, deviations = process.predict(far)
+    assert means[:, 0] == pytest.approx(bowl.at(far))
+    assert deviations == pytest.approx([1.0, 1.0])
+    assert process.predict(process.features)[0][0, 0] == pytest.approx(-3.0, abs=1e-4)
 
 
 def test_imagined_points_leave_the_means_on_average_and_narrow_the_deviations():
@@ -147,7 +171,7 @@ def improvement(ways: int = 1) -> Improvement:
 
 
 def test_improvement_is_the_closed_form_averaged_over_the_ways_that_trials_may_end():
-    gain, grid = improvement(ways=5), np.random.default_rng(1).random((40, 2))
+    gain, grid = improvement(ways=5), np.random.default_rng(1).random((200, 2))
     expected = closed_form(gain, grid)
     wide = expected > 1e-12  # below it the closed form is rounding
     assert wide.sum() > 10

@@ -12,10 +12,10 @@ from service.search.random import point
 from service.search.seeding import seed
 from tests.search.spaces import SPACES, same
 from trialbook.space import Space
-from trialbook.spec import GPSampler
+from trialbook.spec import SkoptSampler
 
 PLANE = Space.model_validate({x: {"type": "float", "low": 0, "high": 1} for x in "ab"})
-OPTIONS = GPSampler(name="gp_skopt", seed=3)
+OPTIONS = SkoptSampler(name="gp_skopt", seed=3)
 
 
 def past(count: int) -> tuple[Observation, ...]:

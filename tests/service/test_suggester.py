@@ -54,7 +54,8 @@ def test_a_models_search_begins_in_the_middle_and_then_spreads(serve, name):
     async def check():
         async with serve() as client:
             space = {"rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True}, "depth": DEPTH}
-            await submit(client, space=space, sampler={"name": name, "seed": 3}, budget={"n_trials": 10})
+            sampler = {"name": name, "seed": 3, "n_startup_trials": 10}
+            await submit(client, space=space, sampler=sampler, budget={"n_trials": 10})
             found = [(await lease(client, worker=f"w{i}"))["params"] for i in range(9)]
             assert found[0] == {"rate": pytest.approx(0.01), "depth": 3}
             eighths = {int(8 * (math.log10(one["rate"]) + 4) / 4) for one in found[1:]}

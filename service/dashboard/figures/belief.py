@@ -79,6 +79,7 @@ def _believed(
     import numpy as np  # slow to load, and not needed before somebody looks
 
     from service.search import gaussian, scores
+    from service.search.bowl import Bowl
     from service.search.encoding import Encoding
     from service.search.protocol import Observation
 
@@ -90,7 +91,7 @@ def _believed(
     raw = scores.pessimistic(observed)
     scale = scores.scale(raw)
     features, targets = encoding.features(encoding.rows(one.params for one in observed)), scale.target(raw)
-    process = gaussian.condition(gaussian.fit(features, targets), features, targets[:, None])
+    process = gaussian.learn(Bowl(encoding.numbers()), features, targets)
     base = spec.space.to_row(best.params)
     places = [spec.space.names.index(name) for name in names]
     for name in names:

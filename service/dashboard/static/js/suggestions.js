@@ -12,7 +12,7 @@ import { walk } from "./walk.js";
 
 /** What a mode is called on its line, and in a sentence. */
 const MODES = {
-  startup: ["first points", "first points that spread evenly"],
+  startup: ["first points", "first points (the middle of all ranges, then some that spread evenly)"],
   model: ["the model", "by the model"],
   fallback: ["at random instead", "at random, since the model failed"],
   cell: ["grid", "cells of the grid"],
