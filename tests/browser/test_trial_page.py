@@ -79,7 +79,18 @@ def test_what_a_trial_keeps_is_drawn_as_it_comes(page, client):
     page.locator("select[name=pair]").select_option("dog called nothing (1)")
     expect(rows).to_have_text(["dognothing0.750.255"])
 
+    for key in ("Home", "ArrowDown", "ArrowRight", "ArrowRight"):
+        page.locator("#confusion-chart").press(key)
+    expect(page.locator("#confusion-chart + [role=status]")).to_have_text("of 10 true dog, 1 could not be decided (10.0 %)")
+    page.locator("#confusion-chart").press("ArrowUp")
+    page.locator("#confusion-chart").press("ArrowLeft")
+    page.locator("#confusion-chart").press("Enter")
+    expect(rows).to_have_text(["catdog0.750.2517"])
+
     assert [line["id"] for line in series(page, "spread-chart")] == ["0 Dense", "1 ReLU"]
+    for chart, told in (("spread", "0 Dense, step 2"), ("ridges", "1 ReLU, step 2")):
+        page.locator(f"#{chart}-chart").press("End")
+        expect(page.locator(f"#{chart}-chart + [role=status]")).to_contain_text(told)
     expect(page.locator("#ridges-of")).to_have_text("1 ReLU, one for each step")
     page.locator("#kind").select_option("gradients")
     expect(page.locator("#ridges-of")).to_have_text("0.weight, one for each step")

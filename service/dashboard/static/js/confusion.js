@@ -2,6 +2,7 @@
 
 import { axis, mount, token, tooltip } from "./charts.js";
 import { inkOn, mix } from "./colours.js";
+import { walk } from "./walk.js";
 
 const MOST = 60; // classes that are drawn: those with the most mistakes
 const [NARROWEST, WIDEST, LOWEST, HEIGHT] = [22, 120, 22, 420]; // pixels: of a cell, and of all rows where they may be so low
@@ -52,15 +53,16 @@ export function inWords({ classes, counts, undecided }) {
 
 /**
  * @param {HTMLElement} element
- * @param {{found: Confusion, pick: (row: string, column: string|null) => void}} given `pick` takes a clicked cell
+ * @param {{found: Confusion, pick: (row: string, column: string|null) => void}} given `pick` takes a chosen cell
  */
 export function createConfusion(element, { found, pick }) {
   let matrix = matrixOf(found);
   const { chart, draw, option } = mount(element, () => whole(matrix, fit(element, matrix)));
-  chart.on("click", ({ value }) => {
-    const column = matrix.columns[value[0]];
-    pick(matrix.rows[value[1]], column === UNDECIDED ? null : column);
-  });
+  const choose = (row, column) => pick(matrix.rows[row], matrix.columns[column] === UNDECIDED ? null : matrix.columns[column]);
+  chart.on("click", ({ value }) => choose(value[1], value[0]));
+  const wide = () => matrix.columns.length;
+  walk(element, chart, (place) => choose(Math.floor(place / wide()), place % wide()),
+    { thing: "cell", key: (_, place) => place, row: () => -wide() });
   return {
     chart,
     option,

@@ -2,6 +2,7 @@
 
 import { axis, mount, shown, token, tooltip, valueAxis } from "./charts.js";
 import { mix } from "./colours.js";
+import { walk } from "./walk.js";
 
 const OVERLAP = 4; // a ridge is so many rows high
 const [TOP, BOTTOM, LABEL] = [36, 44, 13]; // pixels: around the axes, and of a label
@@ -27,12 +28,15 @@ export function isHistograms(found) {
 export function createSpread(element, view, choose) {
   const made = mount(element, () => spread(view(), element));
   made.chart.on("click", ({ seriesId }) => seriesId && choose(seriesId));
+  walk(element, made.chart, null, { thing: "step", key: (one) => one.value[0] });
   return made;
 }
 
 /** One layer's histograms, a ridge for each step. @param {HTMLElement} element @param {() => View} view */
 export function createRidges(element, view) {
-  return mount(element, () => ridges(view()));
+  const made = mount(element, () => ridges(view()));
+  walk(element, made.chart, null, { thing: "step", key: (one) => one[2] });
+  return made;
 }
 
 function spread(view, element) {
@@ -98,7 +102,7 @@ function ridges({ found, kind, layer, best }) {
   const [low, high] = range(all);
   return {
     grid: { left: 56, right: 32, top: 36, bottom: 44 },
-    tooltip: tooltip({ trigger: "item", formatter: (at) => words(layer, found.steps[at.dataIndex], all[at.dataIndex]) }),
+    tooltip: tooltip({ trigger: "item", formatter: ({ value: [, , place] }) => words(layer, found.steps[place], all[place]) }),
     xAxis: axis({ type: "value", name: kind === "gradients" ? "gradient" : "activation", nameLocation: "middle", nameGap: 26,
       min: low, max: high, splitLine: { show: false },
       axisLine: { onZero: false, lineStyle: { color: token("--line") } },

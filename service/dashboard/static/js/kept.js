@@ -57,7 +57,6 @@ function confusions(tools) {
     reveal("mistaken", "confusion");
     place("confusion").classList.toggle("wide", found.classes.length > 12);
     place("confusion-words").textContent = inWords(found);
-    place("confusion-chart").setAttribute("aria-label", `Confusion matrix. ${inWords(found)}`);
     if (!chart) {
       const element = place("confusion-chart");
       chart = createConfusion(element, { found, pick: (from, to) => table?.pick(from, to) });

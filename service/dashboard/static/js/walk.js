@@ -5,15 +5,16 @@ import { tooltip } from "./charts.js";
 /**
  * Where a key leads among trials, or other things in order.
  * @param {string} key @param {number[]} numbers in order @param {number|null} at the one of now
- * @param {number} [row] how many lie beside each other, where arrows up and down lead somewhere
+ * @param {number} [row] how many lie beside each other, where arrows up and down lead somewhere; negative where the first
+ *   lie at the top
  * @returns {number|undefined} none for a key that leads nowhere
  */
 export function stepped(key, numbers, at, row) {
   const place = numbers.indexOf(at);
   const last = numbers.length - 1;
-  const beyond = row ? { ArrowUp: Math.min(last, place + row), ArrowDown: Math.max(0, place - row) } : {};
-  const to = { ArrowLeft: Math.max(0, place - 1), ArrowRight: Math.min(last, place + 1), Home: 0, End: last, ...beyond }[key];
-  return to === undefined ? undefined : numbers[to];
+  const beyond = row ? { ArrowUp: place + row, ArrowDown: place - row } : {};
+  const to = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: last, ...beyond }[key];
+  return to === undefined ? undefined : numbers[Math.min(last, Math.max(0, to))];
 }
 
 /**
