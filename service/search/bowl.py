@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-_HEIGHT = 0.5  # of the corners above the middle, in deviations of the targets
+_HEIGHT = 0.5  # of the corners above the middle, in deviations of the targets; 0.25 and 1 gained less, measured
 
 
 @dataclass(frozen=True)
