@@ -81,7 +81,9 @@ def test_what_a_trial_keeps_is_drawn_as_it_comes(page, client):
 
     for key in ("Home", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.locator("#confusion-chart").press(key)
-    expect(page.locator("#confusion-chart + [role=status]")).to_have_text("of 10 true dog, 1 could not be decided (10.0 %)")
+    expect(page.locator("#confusion-chart + [role=status]")).to_have_text(
+        "of 10 true dog, 1 could not be decided (10.0 %)"
+    )
     page.locator("#confusion-chart").press("ArrowUp")
     page.locator("#confusion-chart").press("ArrowLeft")
     page.locator("#confusion-chart").press("Enter")
