@@ -18,7 +18,7 @@ import numpy as np
 from trialbook.space import Categorical, Float, Int, Point, Space
 from trialbook.values import Scalar
 
-STARTUP = 10  # random points before the model takes over, as in ours and in Optuna's
+STARTUP = 10  # random points before the model takes over: what Optuna and scikit-optimize do unless told otherwise
 
 
 class Contestant(Protocol):
