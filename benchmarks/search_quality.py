@@ -5,7 +5,8 @@ by wall time where a trial takes so many seconds, how soon a hundred random tria
 peer is ahead. With --keep, runs are kept in a file, and what is there is not run again: stop and go on as you like.
 
 usage: OMP_NUM_THREADS=1 python benchmarks/search_quality.py [--seeds 0 9] [--trials 30] [--workers 1] [--only gp tpe]
-           [--tasks net] [--keep FILE] [--processes 1] [--ours gp] [--told] [--picture docs/search_quality.svg]
+           [--tasks net] [--unseen] [--keep FILE] [--processes 1] [--ours gp] [--told]
+           [--picture docs/search_quality.svg]
 """
 
 import argparse
@@ -14,11 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import smooth_tasks
 import tuning_tasks
+import unseen_tasks
 from contestants import CONTESTANTS, installed
 from peers import PEERS
 from regret import Comparison, ratio
-from search_runs import Job, Shelf, all_tasks, run
+from search_runs import Job, Shelf, run
 
 MARKS = (10, 20, 30, 50)
 TRIAL_SECONDS = (0.1, 1.0, 10.0)
@@ -32,6 +35,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="trials that run at a time")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS)
     parser.add_argument("--tasks", default="", help="a part of the tasks' names")
+    parser.add_argument("--unseen", action="store_true", help="the tasks that none of our choices was made with")
     parser.add_argument("--keep", type=Path, help="a file of runs, read and added to")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--ours", default="gp", choices=CONTESTANTS, help="compared with each of the others")
@@ -40,19 +44,22 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.seeds[0], options.seeds[1] + 1)
     who = options.only or [name for name in CONTESTANTS if name not in SLOW and installed(name)]
-    names = [name for name in all_tasks() if options.tasks in name]
+    groups = {"real tasks": tuning_tasks.tasks(), "test functions": smooth_tasks.FUNCTIONS}
+    if options.unseen:
+        groups = {"unseen tasks": unseen_tasks.tasks()}
+    chosen = {title: [name for name in group if options.tasks in name] for title, group in groups.items()}
+    names = [name for some in chosen.values() for name in some]
     shelf = Shelf(options.keep)
     if not options.told:
         complete(shelf, [Job(w, t, s, options.trials, options.workers) for s in seeds for w in who for t in names],
                  options.processes)  # fmt: skip
-    real = [name for name in names if name in tuning_tasks.tasks()]
-    for title, some in (("real tasks", real), ("test functions", [name for name in names if name not in real])):
+    for title, some in chosen.items():
         comparison = Comparison(shelf, some, seeds, options.trials, options.workers)
         there = [name for name in who if some and comparison.has(name)]
         if there:
             print(f"\n{len(some)} {title}, {len(seeds)} seeds, {options.workers} at a time")
             tell(comparison, there, options.ours)
-            if options.picture and some is real:
+            if options.picture and title != "test functions":
                 draw(comparison, there, options.picture)
 
 

@@ -18,6 +18,7 @@ from random import Random
 
 import smooth_tasks
 import tuning_tasks
+import unseen_tasks
 from contestants import CONTESTANTS, digest, edition
 from tuning_tasks import Task
 
@@ -48,8 +49,8 @@ class Run:
 
 @cache
 def all_tasks() -> dict[str, Task]:
-    """The real ones, then the test functions."""
-    return tuning_tasks.tasks() | smooth_tasks.FUNCTIONS
+    """The real ones, those that no choice was made with, and the test functions."""
+    return tuning_tasks.tasks() | unseen_tasks.tasks() | smooth_tasks.FUNCTIONS
 
 
 def run(job: Job) -> Run:
@@ -132,7 +133,7 @@ class Shelf:
 
 @cache
 def _tasks_edition() -> str:
-    return digest([Path(tuning_tasks.__file__).read_text(), Path(smooth_tasks.__file__).read_text()])
+    return digest([Path(module.__file__).read_text() for module in (tuning_tasks, unseen_tasks, smooth_tasks)])
 
 
 def _key(job: Job) -> Key:

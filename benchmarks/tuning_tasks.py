@@ -441,10 +441,10 @@ def _tasks() -> dict[str, tuple[dict[str, Any], Callable[[Point], float]]]:
 
 def tasks() -> dict[str, Task]:
     """All tasks by name."""
-    return {name: Task(Space.model_validate(space), _quiet(score)) for name, (space, score) in _tasks().items()}
+    return {name: Task(Space.model_validate(space), quiet(score)) for name, (space, score) in _tasks().items()}
 
 
-def _quiet(score: Callable[[Point], float]) -> Callable[[Point], float]:
+def quiet(score: Callable[[Point], float]) -> Callable[[Point], float]:
     """Warnings and failures of a fit are part of tuning: what fails scores inf."""
 
     def run(point: Point) -> float:

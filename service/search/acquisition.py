@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from scipy.special import erfcx, log_ndtr, logsumexp
 
 from service.search.encoding import Encoding
@@ -46,6 +47,11 @@ class Improvement:
         """These rounded rows (n, d), the most promising first."""
         ranked: Array = rows[np.argsort(-self.log(self.encoding.features(rows)), kind="stable")]
         return ranked
+
+    def distances(self, rows: Array) -> Array:
+        """How far each of these rounded rows (n, d) is from the nearest known point in any one feature: (n,)."""
+        distances: Array = cdist(self.encoding.features(rows), self.process.features, "chebyshev").min(axis=1)
+        return distances
 
     def polished(self, row: Array) -> Array:
         """The row (d,) moved uphill along its active continuous parameters."""
@@ -92,19 +98,28 @@ def log_gain(z: Array) -> Array:
 
 
 def choose(
-    gain: Improvement, starts: Array, space: Space, known: Set[Key], chance: np.random.Generator
+    gain: Improvement, starts: Array, space: Space, known: Set[Key], apart: float, chance: np.random.Generator
 ) -> Array | None:
-    """The best new row (d,) found from everywhere and around the starts (n, d); None if only known ones were found."""
+    """The best new row (d,) found from everywhere and around the starts (n, d); None if only known ones were found.
+
+    It is so far apart from each known point in at least one feature, where such a row was found.
+    """
     encoding = gain.encoding
+
+    def new(rows: Array) -> Array:
+        ranked = gain.ranked(rows)
+        spaced = ranked[gain.distances(ranked) >= apart]
+        return _new(spaced if len(spaced) else ranked, space, known)
+
     scattered = chance.random((_SCATTERED, starts.shape[1]))
     rows = np.concatenate([scattered, nearby(encoding, np.repeat(starts, _NEAR, axis=0), chance)])
-    rows = _new(gain.ranked(encoding.rounded(rows)), space, known)
+    rows = new(encoding.rounded(rows))
     for _ in range(_ROUNDS):
         closer = nearby(encoding, np.repeat(rows[:_TOP], _NEAR, axis=0), chance)
-        rows = _new(gain.ranked(np.concatenate([rows, encoding.rounded(closer)])), space, known)
+        rows = new(np.concatenate([rows, encoding.rounded(closer)]))
     if encoding.smooth.any():
         polished = [gain.polished(row) for row in rows[: _TOP - 1]]
-        rows = _new(gain.ranked(np.stack([*rows, *polished])), space, known) if polished else rows
+        rows = new(np.stack([*rows, *polished])) if polished else rows
     return rows[0] if len(rows) else None
 
 

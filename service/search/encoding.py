@@ -68,10 +68,9 @@ class Encoding:
             columns.append(column)
         return np.concatenate(columns, axis=1) if columns else np.zeros((len(rounded), 0))
 
-    def numbers(self) -> NDArray[np.bool_]:
-        """Which features are numbers, not parts of a choice's code: (p,)."""
-        numbers: NDArray[np.bool_] = ~self.choice[self._owner]
-        return numbers
+    def owners(self) -> list[Float | Int | Categorical]:
+        """The parameter that each feature is, or of whose code it is a part: (p,)."""
+        return [self.parameters[i] for i in self._owner]
 
     def smooth_features(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The features that may move freely in [0, 1], and the parameters that they are."""

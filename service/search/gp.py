@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.search import acquisition, gaussian, scores, startup
-from service.search.bowl import Bowl
 from service.search.encoding import Encoding
 from service.search.novelty import Key, fresh, key, listed, taken
+from service.search.prior import expected
 from service.search.protocol import History, Suggestion
 from service.search.recall import worth_seeing
 from trialbook.space import Point, Space
@@ -66,7 +66,7 @@ class _Model:
         self._scale = scores.scale(raw)
         self._rows = encoding.rows(observation.params for observation in finished)  # (n, d)
         features, targets = encoding.features(self._rows), self._scale.target(raw)
-        self._process = gaussian.learn(Bowl(encoding.numbers()), features, targets)
+        self._process = gaussian.learn(expected(encoding.owners()), features, targets)
         self._points = listed(space)
 
     def choose(self, before: Sequence[Point], known: set[Key], chance: np.random.Generator) -> dict[str, Scalar]:
@@ -82,18 +82,29 @@ class _Model:
             rows = self._encoding.rows(fresh(self._points, known) or self._points)
             return self._space.from_row(gain.ranked(rows)[0].tolist())
         starts = rows[np.argsort(means.mean(axis=1), kind="stable")[:5]]
-        row = acquisition.choose(gain, starts, self._space, known, chance)
+        apart = spacing(self._seen + len(running), int(process.prior.numbers.sum()))
+        row = acquisition.choose(gain, starts, self._space, known, apart, chance)
         return self._space.from_row((starts[0] if row is None else row).tolist())
 
     def predict(self, point: dict[str, Scalar]) -> dict[str, float | int]:
         """What the process expects there by the finished trials, in scores, and how much it has seen."""
         means, deviations = self._process.predict(self._encoding.features(self._encoding.rows([point])))
+        mean = float(means[0, 0])
         return {
-            "predicted": self._scale.score(float(means[0, 0])),
-            "deviation": self._scale.distance(float(deviations[0])),
+            "predicted": self._scale.score(mean),
+            "deviation": self._scale.distance(mean, float(deviations[0])),
             "seen": self._seen,
             "pending": len(self._pending),
         }
+
+
+def spacing(count: int, numbers: int) -> float:
+    """How far the next point keeps from each of so many in at least one feature, where so many features are numbers.
+
+    Scores of trained models jump: a model takes that for noise, and would try the best place again and again, where
+    nothing new is to be had. So it tries points no finer than a grid of as many along each of two dimensions.
+    """
+    return 1.0 / count**2 if numbers < 2 else 1.0 / count
 
 
 def build(space: Space, options: Options) -> GPSampler:

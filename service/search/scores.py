@@ -18,45 +18,57 @@ _REACH = 3.0
 
 @dataclass(frozen=True)
 class Scale:
-    """score = center + spread * target, up to a cap: beyond it all scores are equally bad.
+    """target = (score - center) / spread, where a score above an edge counts by the logarithm of its distance from it.
 
-    The cap lies `_REACH` times as far above the best quarter's edge as that edge is above the best score, so a
-    learning rate that blew up by 10^6 leaves the differences between good trials visible. (Measured on Branin,
-    Hartmann6, Rosenbrock and made-up trainings: better than none, logarithms or ranks.)
+    The edge is the best quarter's, the distance in units of that quarter's width. So a learning rate that blew up by
+    10^6 leaves the differences between good trials visible, and bad trials still tell where it gets better: a cap in
+    its place makes all of them equally bad once the best ones lie close together. e^3 - 1 widths above the edge there
+    is a cap.
     """
 
     center: float
     spread: float
-    cap: float
+    edge: float
+    width: float
+    worst: float  # the worst finite score: what has none is as bad
 
     def target(self, scores: Array) -> Array:
         """(n,) scores, finite or not, as targets of the model."""
-        finite = np.where(np.isfinite(scores), np.clip(scores, -_HUGE, _HUGE), self.cap)
-        result: Array = (np.minimum(finite, self.cap) / self.spread) - self.center / self.spread
+        finite = np.where(np.isfinite(scores), np.clip(scores, -_HUGE, _HUGE), self.worst)
+        result: Array = _bent(finite, self.edge, self.width) / self.spread - self.center / self.spread
         return result
 
     def score(self, target: float) -> float:
         """The score of a predicted target."""
-        return self.center + self.spread * target
+        bent = self.center + self.spread * target
+        return bent if bent <= self.edge else self.edge + self.width * float(np.expm1(self._above(bent)))
 
-    def distance(self, deviation: float) -> float:
-        """A predicted deviation, in scores."""
-        return self.spread * deviation
+    def distance(self, target: float, deviation: float) -> float:
+        """A predicted deviation from a target, in scores as they are spread around there."""
+        return self.spread * deviation * float(np.exp(self._above(self.center + self.spread * target)))
+
+    def _above(self, bent: float) -> float:
+        return min(max((bent - self.edge) / self.width, 0.0), _REACH)
 
 
 def scale(scores: Array) -> Scale:
     """The scale of these scores (n,), of which at least one is finite."""
     finite = np.clip(scores[np.isfinite(scores)], -_HUGE, _HUGE)
-    best = finite.min()
+    best, worst = float(finite.min()), float(finite.max())
     worse = finite[finite > best]
     if not len(worse):
-        return Scale(float(best), 1.0, float(best))
-    edge = np.quantile(finite, 0.25)
-    edge = edge if edge > best else np.median(worse)
-    cap = min(finite.max(), edge + _REACH * (edge - best))
-    kept = np.minimum(finite, cap)
-    unit = float(np.abs(kept).max())  # squares of huge numbers are no numbers
-    return Scale(float(kept.mean()), float((kept / unit).std() * unit) or 1.0, float(cap))
+        return Scale(best, 1.0, best, 1.0, best)
+    edge = float(np.quantile(finite, 0.25))
+    edge = edge if edge > best else float(np.median(worse))
+    bent = _bent(finite, edge, edge - best)
+    unit = float(np.abs(bent).max())  # squares of huge numbers are no numbers
+    return Scale(float(bent.mean()), float((bent / unit).std() * unit) or 1.0, edge, edge - best, worst)
+
+
+def _bent(scores: Array, edge: float, width: float) -> Array:
+    above = np.clip(scores - edge, 0.0, float(np.expm1(_REACH)) * width)
+    bent: Array = np.minimum(scores, edge) + width * np.log1p(above / width)
+    return bent
 
 
 def pessimistic(finished: Sequence[Observation]) -> Array:

@@ -8,14 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
+from scipy.spatial.distance import cdist
 from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from service.search import History, Observation, Pending, build, gaussian, scores
-from service.search.acquisition import Improvement, log_gain, nearby
-from service.search.bowl import Bowl
+from service.search.acquisition import Improvement, choose, log_gain, nearby
 from service.search.encoding import Encoding
+from service.search.gp import spacing
+from service.search.prior import Prior, expected
 from service.search.random import point
 from tests.search.spaces import SPACES, same
 from trialbook.space import Space
@@ -26,6 +28,10 @@ PLANE = Space.model_validate({x: {"type": "float", "low": 0, "high": 1} for x in
 
 def bowl(params) -> float:
     return (params["a"] - 0.3) ** 2 + (params["b"] - 0.6) ** 2
+
+
+def waves(params) -> float:
+    return math.sin(12 * params["a"]) * math.cos(9 * params["b"])
 
 
 def past(space: Space, count: int, score) -> tuple[Observation, ...]:
@@ -82,9 +88,25 @@ def test_scores_that_blew_up_leave_the_good_ones_apart():
     assert np.ptp(targets[4:]) == 0
 
 
-def test_predictions_return_to_scores():
+def test_bad_scores_still_tell_where_it_gets_better_when_the_good_lie_close_together():
+    values = np.array([*np.linspace(1.0, 1.01, 20), 1.015, 1.025, 1.045])
+    *_, near, further, far = scores.scale(values).target(values)
+    assert near + 0.3 < further
+    assert further + 0.3 < far
+
+
+@pytest.mark.parametrize("value", [3.0, 3.5, 4.5, 6.0, 8.0])
+def test_predictions_return_to_scores_with_the_spread_that_scores_have_there(value):
     scale = scores.scale(np.array([3.0, 5.0, 4.0, 8.0]))
-    assert scale.score(scale.target(np.array([4.5]))[0]) == pytest.approx(4.5)
+    [target, beside] = scale.target(np.array([value, value - 1e-6]))
+    assert scale.score(target) == pytest.approx(value)
+    assert scale.distance(target, target - beside) == pytest.approx(1e-6, rel=1e-3)
+
+
+def test_prediction_beyond_all_scores_stays_finite():
+    scale = scores.scale(np.array([1.0, 2.0, 1e300, math.inf]))
+    assert math.isfinite(scale.score(1e6))
+    assert math.isfinite(scale.distance(1e6, 1e6))
 
 
 def test_pruned_trial_counts_no_better_than_the_median_of_the_complete():
@@ -95,7 +117,8 @@ def test_pruned_trial_counts_no_better_than_the_median_of_the_complete():
 
 def fitted(X, y) -> gaussian.Process:
     """A process whose last feature belongs to a choice."""
-    return gaussian.learn(Bowl(np.arange(X.shape[1]) < X.shape[1] - 1), X, y)
+    p = X.shape[1]
+    return gaussian.learn(Prior(np.arange(p) < p - 1, np.full(p, 0.5)), X, y)
 
 
 def reference(process: gaussian.Process) -> GaussianProcessRegressor:
@@ -103,35 +126,45 @@ def reference(process: gaussian.Process) -> GaussianProcessRegressor:
     kernel = process.kernel
     smooth = ConstantKernel(kernel.variance) * Matern(kernel.scales, nu=2.5)
     model = GaussianProcessRegressor(smooth, optimizer=None, alpha=kernel.noise + 1e-8)
-    return model.fit(process.features, process.targets[:, 0] - process.mean.at(process.features))
+    return model.fit(process.features, process.targets[:, 0] - process.prior.mean(process.features))
 
 
 def test_predictions_are_scikit_learns():
     process, grid = fitted(*noisy_wave()), np.random.default_rng(0).random((20, 3))
     means, deviations = process.predict(grid)
-    expected = reference(process).predict(grid, return_std=True)
-    assert means[:, 0] == pytest.approx(expected[0] + process.mean.at(grid), abs=1e-6)
-    assert deviations == pytest.approx(expected[1], abs=1e-6)
+    theirs = reference(process).predict(grid, return_std=True)
+    assert means[:, 0] == pytest.approx(theirs[0] + process.prior.mean(grid), abs=1e-6)
+    assert deviations == pytest.approx(theirs[1], abs=1e-6)
 
 
 def test_what_is_expected_rises_from_the_middle_of_the_numbers_to_their_ends():
-    bowl = Bowl(np.array([True, False, True]))
-    middle, side, corner, other = bowl.at(
+    prior = Prior(np.array([True, False, True]), np.ones(3))
+    middle, side, corner, other = prior.mean(
         np.array([[0.5, 0.0, 0.5], [1.0, 0.0, 0.5], [0.0, 0.0, 1.0], [0.5, 0.7, 0.5]])
     )
     assert (middle, other) == (0.0, 0.0)
     assert corner == pytest.approx(2 * side)
     assert side > 0
-    assert Bowl(np.array([False])).at(np.ones((2, 1))).tolist() == [0.0, 0.0]
+    assert Prior(np.array([False]), np.ones(1)).mean(np.ones((2, 1))).tolist() == [0.0, 0.0]
+
+
+def test_logarithmic_numbers_are_expected_to_matter_most_and_choices_least():
+    encoding = Encoding(SPACES["mixed"])
+    prior, owners = expected(encoding.owners()), encoding.owners()
+    assert len(owners) == encoding.width
+    scales = {parameter.type + ("-log" if getattr(parameter, "log", False) else ""): scale
+              for parameter, scale in zip(owners, prior.scales, strict=True)}  # fmt: skip
+    assert scales["float-log"] < scales["int"] < scales["categorical"]
+    assert prior.numbers.tolist() == [parameter.type != "categorical" for parameter in owners]
 
 
 def test_far_from_all_points_the_expected_is_believed():
-    bowl = Bowl(np.ones(2, dtype=bool))
+    prior = Prior(np.ones(2, dtype=bool), np.ones(2))
     kernel = gaussian.Kernel(1.0, np.full(2, 0.01), 1e-6)
-    process = gaussian.condition(bowl, kernel, np.array([[0.2, 0.2]]), np.array([[-3.0]]))
+    process = gaussian.condition(prior, kernel, np.array([[0.2, 0.2]]), np.array([[-3.0]]))
     far = np.array([[0.9, 0.9], [0.5, 0.5]])
     means, deviations = process.predict(far)
-    assert means[:, 0] == pytest.approx(bowl.at(far))
+    assert means[:, 0] == pytest.approx(prior.mean(far))
     assert deviations == pytest.approx([1.0, 1.0])
     assert process.predict(process.features)[0][0, 0] == pytest.approx(-3.0, abs=1e-4)
 
@@ -215,7 +248,7 @@ def test_prediction_is_near_the_truth_and_in_scores():
 
 
 def test_pending_trials_are_kept_away_from():
-    finished = past(PLANE, 25, bowl)
+    finished = past(PLANE, 25, waves)
     [alone] = gp(PLANE).suggest(History(finished), [25])
     crowd = tuple(Pending(25 + i, {**alone.params, "a": alone.params["a"] + i * 1e-6}) for i in range(3))
     [beside] = gp(PLANE).suggest(History(finished, crowd), [25])
@@ -223,10 +256,28 @@ def test_pending_trials_are_kept_away_from():
 
 
 def test_points_of_a_batch_differ():
-    finished = past(PLANE, 10, lambda p: math.sin(12 * p["a"]) * math.cos(9 * p["b"]))
+    finished = past(PLANE, 10, waves)
     made = gp(PLANE).suggest(History(finished), [10, 11, 12, 13])
     points = [list(suggestion.params.values()) for suggestion in made]
     assert min(math.dist(p, q) for i, p in enumerate(points) for q in points[:i]) > 0.005
+
+
+@pytest.mark.parametrize(("names", "expected"), [("a", 1 / 12**2), ("ab", 1 / 12), ("abcd", 1 / 12)])
+def test_no_point_is_tried_twice_but_for_a_hair(names, expected):
+    space = Space.model_validate({x: {"type": "float", "low": 0, "high": 1} for x in names})
+    sampler, finished = gp(space, n_startup_trials=6), []
+    for number in range(12):
+        [made] = sampler.suggest(History(tuple(finished)), [number])
+        finished.append(Observation(number, made.params, math.floor(3 * made.params["a"]) + 0.1 * (number % 2)))
+    rows = np.array([list(one.params.values()) for one in finished])
+    apart = cdist(rows, rows, "chebyshev") + 2 * np.eye(12)
+    assert apart[6:].min() >= expected
+    assert spacing(12, len(names)) == pytest.approx(expected)
+
+
+def test_where_no_point_is_far_enough_a_nearer_one_is_taken():
+    gain, chance = improvement(ways=1), np.random.default_rng(0)
+    assert choose(gain, np.array([[0.2, 0.3]]), PLANE, frozenset(), 2.0, chance) is not None
 
 
 def test_more_trials_than_are_looked_at_still_find_the_valley():
@@ -266,9 +317,10 @@ def test_gradients_of_means_and_deviation_are_those_of_differences():
 
 def test_fit_is_where_the_penalized_likelihood_has_no_slope():
     features, targets = noisy_wave()
-    found = gaussian.fit(features, targets)
-    theta = np.log([found.variance, *found.scales, found.noise])
-    likelihood = gaussian.Likelihood(features, targets, shared=False)
+    expected = np.array([0.3, 0.6, 1.0])
+    found = gaussian.fit(features, targets, expected)
+    theta = np.log([found.variance, *(found.scales / expected), found.noise])
+    likelihood = gaussian.Likelihood(features / expected, targets, shared=False)
 
     def cost(at):
         return likelihood(at)[0] + gaussian._penalty(at)[0]

@@ -79,8 +79,8 @@ def _believed(
     import numpy as np  # slow to load, and not needed before somebody looks
 
     from service.search import gaussian, scores
-    from service.search.bowl import Bowl
     from service.search.encoding import Encoding
+    from service.search.prior import expected
     from service.search.protocol import Observation
 
     encoding = Encoding(spec.space)
@@ -91,7 +91,7 @@ def _believed(
     raw = scores.pessimistic(observed)
     scale = scores.scale(raw)
     features, targets = encoding.features(encoding.rows(one.params for one in observed)), scale.target(raw)
-    process = gaussian.learn(Bowl(encoding.numbers()), features, targets)
+    process = gaussian.learn(expected(encoding.owners()), features, targets)
     base = spec.space.to_row(best.params)
     places = [spec.space.names.index(name) for name in names]
     for name in names:
@@ -101,8 +101,9 @@ def _believed(
     for place, grid in zip(places, np.meshgrid(*columns), strict=True):
         rows[:, place] = grid.ravel()
     means, deviations = process.predict(encoding.features(encoding.rounded(rows)))
-    values = np.array([scale.score(float(mean)) for mean in means[:, 0]]) * spec.sign
-    spreads = np.array([scale.distance(float(deviation)) for deviation in deviations])
+    believed = [(float(mean), float(deviation)) for mean, deviation in zip(means[:, 0], deviations, strict=True)]
+    values = np.array([scale.score(mean) for mean, _ in believed]) * spec.sign
+    spreads = np.array([scale.distance(mean, deviation) for mean, deviation in believed])
     return values.reshape(shape).tolist(), spreads.reshape(shape).tolist()
 
 

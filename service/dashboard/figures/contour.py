@@ -16,6 +16,7 @@ CELLS = 40  # along an axis, where it has more values than that
 MOST = 10_000  # cells in all
 NARROWEST, WIDEST = 0.03, 0.25  # of the smoothing, in shares of an axis
 REACH = 0.05  # a cell is blank where the trials weigh less than this: one of them, some 2.5 widths away
+HOPELESS = 3.0  # so many widths of the best quarter above its edge, all values are drawn alike
 DECADES = 100.0  # values that span so much are smoothed by their logarithms
 
 
@@ -74,7 +75,8 @@ def _map(
     spec: StudySpec, names: tuple[str, str], trials: list[Tried], sides: list[list[float]]
 ) -> list[list[float | None]]:
     scores = np.array([complete_value(one) for one in trials], dtype=float) * spec.sign
-    values = np.minimum(scores, scale(scores).cap) * spec.sign
+    good = scale(scores)
+    values = np.minimum(scores, good.edge + HOPELESS * good.width) * spec.sign
     is_log = values.min() > 0 and values.max() / values.min() >= DECADES
     values = np.log(values) if is_log else values
     near_x, near_y = (
