@@ -108,8 +108,8 @@ def choose(
 
     def new(rows: Array) -> Array:
         ranked = gain.ranked(rows)
-        spaced = ranked[gain.distances(ranked) >= apart]
-        return _new(spaced if len(spaced) else ranked, space, known)
+        spaced = _new(ranked[gain.distances(ranked) >= apart], space, known)
+        return spaced if len(spaced) else _new(ranked, space, known)
 
     scattered = chance.random((_SCATTERED, starts.shape[1]))
     rows = np.concatenate([scattered, nearby(encoding, np.repeat(starts, _NEAR, axis=0), chance)])
