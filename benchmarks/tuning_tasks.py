@@ -93,7 +93,11 @@ def data(name: str, rows: int = 500) -> Split:
     x, y = loaders[name]()
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
-    half = min(rows, len(x) // 2)
+    return halved(x, y, min(rows, len(x) // 2))
+
+
+def halved(x: Array, y: Array, half: int) -> Split:
+    """The first so many rows and as many after them, standardized by the former."""
     scaler = StandardScaler().fit(x[:half])
     if not np.issubdtype(y.dtype, np.integer):
         y = (y - y[:half].mean()) / y[:half].std()

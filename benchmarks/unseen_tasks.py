@@ -1,14 +1,14 @@
-"""Tuning tasks with which no choice of ours was made: learners and data that the other tasks don't have.
+"""Tuning tasks with which no choice of ours was made: other learners, on data that the other tasks have or not.
 
-They tell whether what was chosen with those holds elsewhere. The scores, splits and spaces are of the same kind.
+They tell whether what was chosen holds elsewhere. The scores, splits and spaces are of the same kind.
 """
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
 from sklearn import datasets
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import (
     BaggingRegressor,
@@ -26,35 +26,30 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import NuSVR
 from sklearn.tree import DecisionTreeRegressor
-from tuning_tasks import Split, Task, data, log, one_of, perceptron, quiet, real, rmse, surprise, whole
+from tuning_tasks import Split, Task, data, halved, log, one_of, perceptron, quiet, real, rmse, surprise, whole
 
 from trialbook.space import Point, Space
 
 
 @cache
 def friedman3() -> Split:
-    return part(*datasets.make_friedman3(500, noise=0.1, random_state=0))
+    """Friedman's third function, with noise."""
+    return halved(*datasets.make_friedman3(500, noise=0.1, random_state=0), 250)
 
 
 @cache
 def blobs() -> Split:
     """Eight overlapping clusters in six dimensions."""
-    x, y = datasets.make_blobs(500, 6, centers=8, cluster_std=4.0, random_state=0)
-    return part(x, y)
-
-
-def part(x: np.ndarray, y: np.ndarray) -> Split:
-    """Standardized halves."""
-    half = len(x) // 2
-    scaler = StandardScaler().fit(x[:half])
-    if not np.issubdtype(y.dtype, np.integer):
-        y = (y - y[:half].mean()) / y[:half].std()
-    return Split(scaler.transform(x[:half]), y[:half], scaler.transform(x[half:]), y[half:])
+    return halved(*datasets.make_blobs(500, 6, centers=8, cluster_std=4.0, random_state=0), 250)
 
 
 def _gaussian_process(p: Point) -> GaussianProcessRegressor:
     kernel = ConstantKernel(p["variance"]) * RBF(p["length"]) + WhiteKernel(p["noise"])
     return GaussianProcessRegressor(kernel, optimizer=None)
+
+
+def _discriminant(p: Point) -> Any:
+    return make_pipeline(PCA(p["components"], random_state=0), QuadraticDiscriminantAnalysis(reg_param=p["shrinkage"]))
 
 
 def _network(kind: Any, p: Point, **more: Any) -> Any:
@@ -67,7 +62,7 @@ def _network(kind: Any, p: Point, **more: Any) -> Any:
     )
 
 
-def _spaces() -> dict[str, tuple[dict[str, Any], Callable[[Point], float]]]:
+def _tasks() -> dict[str, tuple[dict[str, Any], Callable[[Point], float]]]:
     return {
         "nu-svr on friedman1": (
             {"C": log(1e-3, 1e3), "gamma": log(1e-4, 10.0), "nu": real(0.05, 1.0)},
@@ -264,12 +259,6 @@ def _spaces() -> dict[str, tuple[dict[str, Any], Callable[[Point], float]]]:
     }
 
 
-def _discriminant(p: Point) -> Any:
-    from sklearn.decomposition import PCA
-
-    return make_pipeline(PCA(p["components"], random_state=0), QuadraticDiscriminantAnalysis(reg_param=p["shrinkage"]))
-
-
 def tasks() -> dict[str, Task]:
     """All tasks by name."""
-    return {name: Task(Space.model_validate(space), quiet(score)) for name, (space, score) in _spaces().items()}
+    return {name: Task(Space.model_validate(space), quiet(score)) for name, (space, score) in _tasks().items()}

@@ -91,14 +91,14 @@ class Process:
 
 
 def _covariance(r: Array) -> Array:
-    """Of two points r length scales apart, at unit variance."""
+    """k(r) of two points r length scales apart, at unit variance."""
     s = np.sqrt(5.0) * r
     covariance: Array = (1.0 + s + s * s / 3.0) * np.exp(-s)
     return covariance
 
 
 def _fall(r: Array) -> Array:
-    """Minus the derivative of the covariance, by r."""
+    """-k'(r) / r."""
     s = np.sqrt(5.0) * r
     fall: Array = 5.0 / 3.0 * (1.0 + s) * np.exp(-s)
     return fall

@@ -13,7 +13,7 @@ from service.search.protocol import Observation
 
 Array = NDArray[np.float64]
 _HUGE = 1e300  # leaves room to add a thousand of them
-_REACH = 3.0
+_REACH = 3.0  # so many widths above the edge, logarithms of distances end
 
 
 @dataclass(frozen=True)

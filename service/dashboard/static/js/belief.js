@@ -53,7 +53,7 @@ function told(found) {
   const band = found.y ? "Left the mean, right the deviation: where it is large, little is known." : "The band is one deviation on each side.";
   const beyond = found.y ? 0 : found.items.length - near(found).length;
   const left = beyond ? `${beyond} ${beyond === 1 ? "lies" : "lie"} far beyond the chart.` : "";
-  return [`${band} The other parameters are held as the best trial, ${found.best}, has them${held ? `: ${held}` : ""}. Dots are trials, whatever their other parameters; hopeless values count as less bad than they are.`, left, found.note].filter(Boolean).join(" ");
+  return [`${band} The other parameters are held as the best trial, ${found.best}, has them${held ? `: ${held}` : ""}. Dots are trials, whatever their other parameters; of bad values the model sees the order of magnitude, of hopeless ones no more.`, left, found.note].filter(Boolean).join(" ");
 }
 
 /** An axis for a parameter's values. @param {Axis} one @param {unknown[]} values @param {object} more */
