@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="trials that run at a time")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS)
     parser.add_argument("--tasks", default="", help="a part of the tasks' names")
-    parser.add_argument("--unseen", action="store_true", help="the tasks that none of our choices was made with")
+    parser.add_argument(
+        "--unseen", action="store_true", help="the tasks on which no search was looked at while gp was made"
+    )
     parser.add_argument("--keep", type=Path, help="a file of runs, read and added to")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--ours", default="gp", choices=CONTESTANTS, help="compared with each of the others")

@@ -49,7 +49,7 @@ class Run:
 
 @cache
 def all_tasks() -> dict[str, Task]:
-    """The real ones, those that no choice was made with, and the test functions."""
+    """The real ones, the unseen ones and the test functions."""
     return tuning_tasks.tasks() | unseen_tasks.tasks() | smooth_tasks.FUNCTIONS
 
 

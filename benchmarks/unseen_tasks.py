@@ -1,4 +1,4 @@
-"""Tuning tasks with which no choice of ours was made: other learners, on data that the other tasks have or not.
+"""Tuning tasks on which no search was looked at while `gp` was made: other learners, in part on other data.
 
 They tell whether what was chosen holds elsewhere. The scores, splits and spaces are of the same kind.
 """
@@ -10,11 +10,7 @@ from typing import Any
 from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-from sklearn.ensemble import (
-    BaggingRegressor,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-)
+from sklearn.ensemble import BaggingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.kernel_approximation import Nystroem, RBFSampler

@@ -1,6 +1,6 @@
-"""What is expected of a score before anything is known, by the kinds of the parameters alone. Pure.
+"""What is expected of a score before anything is known, by the kinds of the parameters alone.
 
-It rises from the middle of the ranges to their ends: ranges are chosen around what is expected to be good, and a
+Pure. It rises from the middle of the ranges to their ends: ranges are chosen around what is expected to be good, and a
 Gaussian process without such a mean goes to their ends first, since it knows least there (Snoek et al., 2015,
 "Scalable Bayesian Optimization Using Deep Neural Networks", give theirs a quadratic mean for this).
 

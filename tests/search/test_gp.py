@@ -262,8 +262,8 @@ def test_points_of_a_batch_differ():
     assert min(math.dist(p, q) for i, p in enumerate(points) for q in points[:i]) > 0.005
 
 
-@pytest.mark.parametrize(("names", "expected"), [("a", 1 / 12**2), ("ab", 1 / 12), ("abcd", 1 / 12)])
-def test_no_point_is_tried_twice_but_for_a_hair(names, expected):
+@pytest.mark.parametrize(("names", "least"), [("a", 1 / 12**2), ("ab", 1 / 12), ("abcd", 1 / 12)])
+def test_no_point_is_tried_twice_but_for_a_hair(names, least):
     space = Space.model_validate({x: {"type": "float", "low": 0, "high": 1} for x in names})
     sampler, finished = gp(space, n_startup_trials=6), []
     for number in range(12):
@@ -271,8 +271,8 @@ def test_no_point_is_tried_twice_but_for_a_hair(names, expected):
         finished.append(Observation(number, made.params, math.floor(3 * made.params["a"]) + 0.1 * (number % 2)))
     rows = np.array([list(one.params.values()) for one in finished])
     apart = cdist(rows, rows, "chebyshev") + 2 * np.eye(12)
-    assert apart[6:].min() >= expected
-    assert spacing(12, len(names)) == pytest.approx(expected)
+    assert apart[6:].min() >= least
+    assert spacing(12, len(names)) == pytest.approx(least)
 
 
 def test_where_no_point_is_far_enough_a_nearer_one_is_taken():
@@ -298,8 +298,8 @@ def test_likelihood_and_its_gradient_are_scikit_learns(shared):
     kernel = ConstantKernel(1.7) * Matern(scales, nu=2.5) + WhiteKernel(0.02)
     reference = GaussianProcessRegressor(kernel, optimizer=None, alpha=1e-8).fit(features, targets)
     value, gradient = gaussian.Likelihood(features, targets, shared=shared)(kernel.theta)
-    expected, slope = reference.log_marginal_likelihood(kernel.theta, eval_gradient=True)
-    assert value == pytest.approx(-expected, rel=1e-9)
+    theirs, slope = reference.log_marginal_likelihood(kernel.theta, eval_gradient=True)
+    assert value == pytest.approx(-theirs, rel=1e-9)
     assert gradient == pytest.approx(-slope, rel=1e-6)
 
 
@@ -317,10 +317,10 @@ def test_gradients_of_means_and_deviation_are_those_of_differences():
 
 def test_fit_is_where_the_penalized_likelihood_has_no_slope():
     features, targets = noisy_wave()
-    expected = np.array([0.3, 0.6, 1.0])
-    found = gaussian.fit(features, targets, expected)
-    theta = np.log([found.variance, *(found.scales / expected), found.noise])
-    likelihood = gaussian.Likelihood(features / expected, targets, shared=False)
+    scales = np.array([0.3, 0.6, 1.0])
+    found = gaussian.fit(features, targets, scales)
+    theta = np.log([found.variance, *(found.scales / scales), found.noise])
+    likelihood = gaussian.Likelihood(features / scales, targets, shared=False)
 
     def cost(at):
         return likelihood(at)[0] + gaussian._penalty(at)[0]
